@@ -1,0 +1,1 @@
+"""QuantumMail: a complete private mail server."""

@@ -1,0 +1,1 @@
+"""One recipient to one destination."""

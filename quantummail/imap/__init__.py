@@ -1,0 +1,1 @@
+"""IMAP: grammar, commands, session and server."""

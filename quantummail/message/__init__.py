@@ -1,0 +1,1 @@
+"""Values of mail: addresses, headers, MIME structure. Standard library only."""

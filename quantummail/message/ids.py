@@ -1,0 +1,22 @@
+"""The id that every accepted message and every connection carries in replies, headers and logs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+
+# Crockford's base 32: no letter that is taken for a digit when a postmaster reads an id over the telephone
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
+_process = int.from_bytes(os.urandom(3), "big")
+
+
+def new_id() -> str:
+    """Sixteen characters [0-9a-z]: the time in ms, a number of the process, a counter. Unique, and sorted by time."""
+    number = (time.time_ns() // 1_000_000 & 0xFFFFFFFFFFF) << 36 | _process << 12 | next(_counter) & 0xFFF
+    digits = []
+    for _ in range(16):
+        digits.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(digits))

@@ -1,0 +1,1 @@
+"""What is checked before mail or a connection is accepted."""

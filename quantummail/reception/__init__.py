@@ -1,0 +1,1 @@
+"""What the server says yes to: one readable story for each way in."""

@@ -1,0 +1,1 @@
+"""SMTP and LMTP on the wire: knows no users and no queue."""

@@ -1,0 +1,51 @@
+"""What stands behind an SMTP session and decides: the protocol code asks, a receiver says yes or no."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.smtp.reply import Reply
+
+
+class Content(Protocol):
+    """Where the octets of one message go while they come in (unstuffed, CRLF lines, without the final dot)."""
+
+    size: int
+
+    async def write(self, data: bytes) -> None:
+        """Append; raises OSError when there is no room."""
+
+    def discard(self) -> None:
+        """The message is not wanted any more, or has been dealt with: free what it holds. May be called twice."""
+
+
+class Receiver(Protocol):
+    """Serves one connection. A new transaction begins with `mail`; every refusal is a `Reply` with 4yz or 5yz.
+
+    Unexpected exceptions are the session's to answer (451): a receiver lets them through.
+    """
+
+    async def mail(self, client: Client, sender: Sender) -> Reply:
+        """MAIL FROM: may this sender begin?"""
+
+    async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
+        """RCPT TO: is this recipient ours, and may the client write to it?"""
+
+    async def vrfy(self, client: Client, argument: str) -> Reply:
+        """VRFY (RFC 5321 3.5.1)."""
+
+    def content(self) -> Content:
+        """A place for the message of the transaction, made when its first octets are awaited."""
+
+    async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
+        """The whole message is there. One reply; from an LMTP receiver one for each recipient, in their order.
+
+        A positive reply is a promise: the message is on stable storage.
+        """
+
+    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+        """Check a login. The reply (235, 535 or 454), and the account's address when it is positive."""

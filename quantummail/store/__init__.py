@@ -1,0 +1,1 @@
+"""Accounts, mailboxes and messages: the only place with SQL, and the Maildir tree of the bodies."""

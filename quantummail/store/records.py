@@ -1,0 +1,189 @@
+"""What the store gives back: values, never rows."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain whose mail we take."""
+
+    id: int
+    name: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. Its address is the login name; quotas are 0 where unlimited."""
+
+    id: int
+    address: str
+    admin: bool
+    enabled: bool
+    quota_bytes: int
+    quota_messages: int
+    used_bytes: int
+    used_messages: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a login is checked against."""
+
+    user: User
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address (``@domain`` for the catch-all) and where its mail goes."""
+
+    address: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox with its counters, as they were at one moment."""
+
+    id: int
+    account_id: int
+    name: str
+    """Levels separated by ``/``; the first one is always written INBOX."""
+    special_use: str
+    """One attribute of RFC 6154 (``\\Sent`` ...) or empty."""
+    object_id: str
+    """MAILBOXID of RFC 8474."""
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    size: int
+    """Octets of all messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A message's content as IMAP shows it, rendered once at delivery."""
+
+    envelope: bytes
+    """ENVELOPE, with the parentheses (RFC 3501 7.4.2)."""
+    body: bytes
+    """BODY: the structure without extension data."""
+    bodystructure: bytes
+    """BODYSTRUCTURE: the structure with extension data."""
+    parts: bytes
+    """Offsets of the parts, packed: see `quantummail.message.parts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message in one mailbox."""
+
+    uid: int
+    modseq: int
+    flags: int
+    """See `quantummail.store.flags`."""
+    internal_date: int
+    """Seconds since the epoch."""
+    save_date: int
+    size: int
+    """RFC822.SIZE: octets with CRLF line ends."""
+    email_id: str
+    """EMAILID of RFC 8474; the same for copies."""
+    location: Location
+    contents: Contents | None
+    """None unless asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the octets of a message are. Opaque to all but `quantummail.store.bodies`."""
+
+    directory: str
+    """The Maildir, relative to the mail root."""
+    name: str
+    """The file's name without its flags."""
+    bare_lf: bool
+    """A foreign file with LF line ends: octets are converted while reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A mailbox when it is selected."""
+
+    mailbox: Mailbox
+    uids: array[int]
+    """All UIDs, ascending (typecode "I")."""
+    first_unseen: int
+    """The message number (from 1) of the first unseen message, 0 when all are seen."""
+    recent_from: int
+    """UIDs from here on are \\Recent for this session (RFC 3501 2.3.2)."""
+    keywords: tuple[str, ...]
+    """Keywords of the mailbox, in the order of their bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """The flags of one message after a change."""
+
+    uid: int
+    modseq: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has happened in a mailbox since a mod-sequence: new messages are among `changed`."""
+
+    mailbox: Mailbox
+    keywords: tuple[str, ...]
+    changed: tuple[FlagState, ...]
+    """In the order of UIDs."""
+    vanished: tuple[int, ...]
+    """UIDs expunged since, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """The outcome of changing flags."""
+
+    changed: tuple[FlagState, ...]
+    """Messages whose flags are different now, and those that already were as wanted, in the order of UIDs."""
+    modified: tuple[int, ...]
+    """UIDs left alone because of UNCHANGEDSINCE (RFC 7162 3.1.3)."""
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The outcome of COPY and MOVE, for COPYUID (RFC 4315)."""
+
+    uidvalidity: int
+    source_uids: tuple[int, ...]
+    destination_uids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a message was stored, for APPENDUID (RFC 4315)."""
+
+    mailbox_id: int
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Limits (0: none) and use of an account."""
+
+    limit_bytes: int
+    used_bytes: int
+    limit_messages: int
+    used_messages: int

@@ -1,0 +1,1 @@
+"""One connection of a line protocol, as SMTP, LMTP, POP3 and IMAP share it."""

@@ -1,0 +1,234 @@
+"""A connection of a line protocol: one command at a time, replies in order, bounded in both directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+
+from quantummail.message.ids import new_id
+from quantummail.wire.lines import LineBuffer
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+    from quantummail.wire.factory import ConnectionFactory
+
+READ_AHEAD = 64 * 1024
+STALLED_AFTER = 300.0
+CLOSED_AFTER = 10.0
+
+
+class Connection(Protocol):
+    """Runs :meth:`step` while there is input, and gives the transport no more than the peer takes.
+
+    A subclass takes one command from :attr:`buffer` in each `step`, awaits what it must, and answers with `write`.
+    While a step waits nothing else of this peer is looked at, so replies are in order however slow a check is.
+
+    What `write` gets in one turn of the reactor goes out in one segment; long results call ``await self.drained()``
+    between their pieces, so a peer that does not read costs no memory.
+    """
+
+    log: ClassVar[Logger] = Logger(namespace="quantummail.wire")
+    factory: ConnectionFactory
+
+    def __init__(self, clock: IReactorTime, idle_timeout: float) -> None:
+        self.clock = clock
+        self.idle_timeout = idle_timeout
+        self.buffer = LineBuffer()
+        self.connection_id = new_id()
+        self.client = "unix"
+        self.client_port = 0
+        self.tls = False
+        self.closing = False
+        self._busy = False
+        self._input_paused = False
+        self._drain: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._stalled_timer: IDelayedCall | None = None
+
+    # What a subclass says.
+
+    async def greet(self) -> None:
+        """Called once when the connection is there (under implicit TLS: before the handshake is done)."""
+
+    async def step(self) -> bool:
+        """Take one command from the buffer and answer it; False when more input is needed."""
+        raise NotImplementedError  # pragma: no cover
+
+    def timed_out(self) -> None:
+        """The peer was silent for `idle_timeout` seconds: say so, the connection closes after this."""
+
+    def failed(self) -> None:
+        """An unexpected exception ended a step; answer with a temporary failure. The connection lives on."""
+
+    def shutting_down(self) -> None:
+        """The server stops: say so, the connection closes after this."""
+
+    def closed(self) -> None:
+        """The connection is gone: let go of what it held."""
+
+    # What a subclass uses.
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def drained(self) -> Deferred[None]:
+        """Fires at once, or when the peer has taken what waits. Fails with ConnectionDone if it never will."""
+        waiting: Deferred[None] = Deferred()
+        if self._drain is None:
+            waiting.callback(None)
+        else:
+            self._drain.chainDeferred(waiting)
+        return waiting
+
+    def start_tls(self, context_factory: object) -> None:
+        """Begin the handshake. The caller has checked that the buffer is empty and has written its reply."""
+        self.buffer.clear()
+        self.transport.startTLS(context_factory)  # type: ignore[union-attr]  # ITLSTransport: listeners are TCP
+        self.tls = True
+
+    def close(self) -> None:
+        """Send what waits, then end the connection; a peer that does not take it is cut off after a while."""
+        if self.closing or self.transport is None:
+            return
+        self.closing = True
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self._arm(CLOSED_AFTER)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is running."""
+        return self._busy
+
+    def wake(self) -> None:
+        """Look at the buffer again, after something other than input made a step possible."""
+        if not self._busy and not self.closing:
+            self._busy = True
+            Deferred.fromCoroutine(self._work())
+
+    # What Twisted calls.
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        assert transport is not None
+        peer = transport.getPeer()
+        self.client = getattr(peer, "host", None) or "unix"
+        self.client_port = getattr(peer, "port", 0)
+        self.tls = ISSLTransport.providedBy(transport)
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+        transport.registerProducer(self, True)  # type: ignore[arg-type]  # we are the producer of our replies
+        self.factory.joined(self)
+        self._arm(self.idle_timeout)
+        self._busy = True
+        Deferred.fromCoroutine(self._begin())
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.closing:
+            return
+        self.buffer.feed(data)
+        if self._timer is not None:
+            self._timer.reset(self.idle_timeout)
+        if not self._busy:
+            self._busy = True
+            Deferred.fromCoroutine(self._work())
+        elif len(self.buffer) > READ_AHEAD and not self._input_paused:
+            self._input_paused = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.closing = True
+        for timer in (self._timer, self._stalled_timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._stalled_timer = None
+        self.factory.left(self)
+        waiting, self._drain = self._drain, None
+        if waiting is not None:
+            waiting.errback(reason)
+            waiting.addErrback(lambda _: None)
+        self.closed()
+
+    # The transport calls these when it has enough, and when it wants more.
+
+    def pauseProducing(self) -> None:
+        if self._drain is None:
+            self._drain = Deferred()
+            self._stalled_timer = self.clock.callLater(STALLED_AFTER, self.abort)
+
+    def resumeProducing(self) -> None:
+        waiting, self._drain = self._drain, None
+        if self._stalled_timer is not None:
+            if self._stalled_timer.active():
+                self._stalled_timer.cancel()
+            self._stalled_timer = None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        """The connection is lost; `connectionLost` follows."""
+
+    # Our own.
+
+    async def _begin(self) -> None:
+        try:
+            await self.greet()
+        except Exception:
+            self.log.failure("unexpected error while greeting", connection=self.connection_id)
+            self.close()
+        await self._work()
+
+    async def _work(self) -> None:
+        while not self.closing:
+            try:
+                more = await self.step()
+            except Exception:
+                if self.transport is None or self.closing:
+                    break
+                self.log.failure("unexpected error in a session", connection=self.connection_id, client=self.client)
+                self.failed()
+                more = len(self.buffer) > 0
+            if self._input_paused and len(self.buffer) <= READ_AHEAD and not self.closing:
+                self._input_paused = False
+                self.transport.resumeProducing()  # type: ignore[union-attr]
+            if not more:
+                break
+        self._busy = False
+        if not self.closing and self.factory.stopping:
+            self.leave()
+
+    def leave(self) -> None:
+        """End the connection because the server stops."""
+        self.shutting_down()
+        self.close()
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self.clock.callLater(seconds, self._expired)
+
+    def _expired(self) -> None:
+        self._timer = None
+        if self.closing:
+            self.abort()
+        elif self._busy:
+            self._arm(self.idle_timeout)
+        else:
+            self.log.info("{client} was silent for {seconds:g} s", connection=self.connection_id,
+                          client=self.client, seconds=self.idle_timeout)
+            self.timed_out()
+            self.close()
+
+    def abort(self) -> None:
+        """End the connection at once, whatever waits."""
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+

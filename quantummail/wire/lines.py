@@ -1,0 +1,65 @@
+"""The bytes a peer has sent and nobody has read yet. Knows no transport: the sessions use it as it is."""
+
+from __future__ import annotations
+
+
+class LineTooLong(Exception):
+    """The peer sent a line longer than its state allows. The whole line is skipped, the next one reads as usual."""
+
+
+class LineBuffer:
+    """Collects bytes and gives back lines or counted octets, in time linear to what came in."""
+
+    __slots__ = ("_data", "_scanned", "_skipping")
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._scanned = 0
+        self._skipping = False
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def feed(self, data: bytes) -> None:
+        """Append what the transport brought."""
+        self._data += data
+
+    def take_line(self, limit: int) -> bytes | None:
+        """The next line with its end (LF, preceded by CR if the peer is correct), or None when it is incomplete.
+
+        :param limit: octets, the end of the line included. `LineTooLong` is raised once for a longer line, at the
+            moment when its end has come, so that the answer never overtakes the line.
+        """
+        end = self._data.find(b"\n", self._scanned)
+        if end < 0:
+            if len(self._data) > limit:
+                self._skipping = True
+                self._data.clear()
+            self._scanned = len(self._data)
+            return None
+        line = bytes(self._data[: end + 1])
+        del self._data[: end + 1]
+        self._scanned = 0
+        if self._skipping or len(line) > limit:
+            self._skipping = False
+            raise LineTooLong
+        return line
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` octets, as many as are there."""
+        data = bytes(self._data[:size])
+        del self._data[:size]
+        self._scanned = 0
+        return data
+
+    def take_all(self) -> bytes:
+        """Everything that is there."""
+        data = bytes(self._data)
+        self.clear()
+        return data
+
+    def clear(self) -> None:
+        """Forget what is buffered."""
+        self._data.clear()
+        self._scanned = 0
+        self._skipping = False
