@@ -99,7 +99,7 @@ class Connection(Protocol):
         if self.closing or self.transport is None:
             return
         self.closing = True
-        self.transport.unregisterProducer()
+        self.transport.unregisterProducer()  # type: ignore[attr-defined]  # IConsumer: transports are
         self.transport.loseConnection()
         self._arm(CLOSED_AFTER)
 
@@ -125,7 +125,7 @@ class Connection(Protocol):
         self.tls = ISSLTransport.providedBy(transport)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-        transport.registerProducer(self, True)  # type: ignore[arg-type]  # we are the producer of our replies
+        transport.registerProducer(self, True)  # type: ignore[attr-defined]  # IConsumer; we produce replies
         self.factory.joined(self)
         self._arm(self.idle_timeout)
         self._busy = True
@@ -231,4 +231,3 @@ class Connection(Protocol):
         """End the connection at once, whatever waits."""
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]
-
