@@ -35,9 +35,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tests.support.transport import MemoryTransport
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import unittest
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from twisted.internet.task import Clock
 
     from quantummail.wire.connection import Connection
+    from tests.support.transport import MemoryTransport
 
 DIALOGUES = Path(__file__).parent.parent / "dialogues"
 
@@ -63,8 +62,7 @@ class _Run:
     def __init__(self, testcase: unittest.TestCase, connection: Connection, text: str) -> None:
         self.testcase = testcase
         self.connection = connection
-        assert isinstance(connection.transport, MemoryTransport)
-        self.transport = connection.transport
+        self.transport = cast("MemoryTransport", connection.transport)
         self.clock: Clock = connection.clock  # type: ignore[assignment]  # tests run on a Clock
         self.script = _parse(text)
         self.heard = b""
