@@ -1,4 +1,4 @@
-"""The envelope of a mail in transit: who sends it, to whom, and what they asked for (RFC 5321 2.3.1, RFC 3461)."""
+"""The envelope of a mail in transit: from whom, to whom, and what they asked (RFC 5321 2.3.1, RFC 3461)."""
 
 from __future__ import annotations
 

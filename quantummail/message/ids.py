@@ -13,7 +13,7 @@ _process = int.from_bytes(os.urandom(3), "big")
 
 
 def new_id() -> str:
-    """Sixteen characters [0-9a-z]: the time in ms, a number of the process, a counter. Unique, and sorted by time."""
+    """Sixteen characters [0-9a-z]: time in ms, a number of the process, a counter. Unique, sorted by time."""
     number = (time.time_ns() // 1_000_000 & 0xFFFFFFFFFFF) << 36 | _process << 12 | next(_counter) & 0xFFF
     digits = []
     for _ in range(16):
