@@ -21,6 +21,8 @@ class Reply:
     def encode(self) -> bytes:
         """The octets on the wire. Lines of `text` are separated by LF; anything not printable becomes ``?``."""
         prefix = f"{self.status} " if self.status else ""
+        if self.text.isascii() and self.text.isprintable():
+            return f"{self.code} {prefix}{self.text}\r\n".encode("ascii")
         lines = [_printable(line) for line in self.text.split("\n")]
         last = lines.pop()
         parts = [f"{self.code}-{prefix}{line}\r\n" for line in lines]
@@ -29,8 +31,6 @@ class Reply:
 
 
 def _printable(line: str) -> str:
-    if line.isascii() and line.isprintable():
-        return line
     return "".join(character if character.isprintable() else "?" for character in line)
 
 

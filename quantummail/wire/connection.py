@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 READ_AHEAD = 64 * 1024
 STALLED_AFTER = 300.0
 CLOSED_AFTER = 10.0
+# A step that fails again and again does not get anywhere: 451 for ever would be an endless loop
+FAILURES_IN_A_ROW = 10
 
 
 class Connection(Protocol):
@@ -47,6 +49,7 @@ class Connection(Protocol):
         self.closing = False
         self._busy = False
         self._input_paused = False
+        self._failures = 0
         self._drain: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._stalled_timer: IDelayedCall | None = None
@@ -71,6 +74,10 @@ class Connection(Protocol):
 
     def closed(self) -> None:
         """The connection is gone: let go of what it held."""
+
+    def interruptible(self) -> bool:
+        """Whether a stopping server may end the connection now, between two steps."""
+        return True
 
     # What a subclass uses.
 
@@ -99,6 +106,9 @@ class Connection(Protocol):
         if self.closing or self.transport is None:
             return
         self.closing = True
+        if self._input_paused:
+            # What still comes is read and thrown away, or TLS could not see the peer's end
+            self._resume_input()
         self.transport.unregisterProducer()  # type: ignore[attr-defined]  # IConsumer: transports are
         self.transport.loseConnection()
         self._arm(CLOSED_AFTER)
@@ -135,8 +145,6 @@ class Connection(Protocol):
         if self.closing:
             return
         self.buffer.feed(data)
-        if self._timer is not None:
-            self._timer.reset(self.idle_timeout)
         if not self._busy:
             self._busy = True
             Deferred.fromCoroutine(self._work())
@@ -187,23 +195,46 @@ class Connection(Protocol):
         await self._work()
 
     async def _work(self) -> None:
+        progress = False
         while not self.closing:
+            waiting = len(self.buffer)
             try:
+                if self._drain is not None:
+                    # Who pipelines and does not read waits for himself
+                    await self.drained()
                 more = await self.step()
-            except Exception:
-                if self.transport is None or self.closing:
-                    break
-                self.log.failure("unexpected error in a session", connection=self.connection_id, client=self.client)
-                self.failed()
-                more = len(self.buffer) > 0
+                self._failures = 0
+            except Exception:  # noqa: BLE001  # the edge: the peer gets a temporary failure, the log the reason
+                more = self._step_failed()
+            progress = progress or more or len(self.buffer) < waiting
             if self._input_paused and len(self.buffer) <= READ_AHEAD and not self.closing:
-                self._input_paused = False
-                self.transport.resumeProducing()  # type: ignore[union-attr]
-            if not more:
+                self._resume_input()
+            if not more or (self.factory.stopping and self.interruptible()):
                 break
         self._busy = False
-        if not self.closing and self.factory.stopping:
+        if self.closing:
+            return
+        if progress and self._timer is not None:
+            # A line that drips in does not count, so nobody holds a connection with an octet now and then
+            self._timer.reset(self.idle_timeout)
+        if self.factory.stopping and self.interruptible():
             self.leave()
+
+    def _step_failed(self) -> bool:
+        """Answer an unexpected exception; whether there is more to do."""
+        if self.transport is None or self.closing:
+            return False
+        self.log.failure("unexpected error in a session", connection=self.connection_id, client=self.client)
+        self._failures += 1
+        if self._failures > FAILURES_IN_A_ROW:
+            self.close()
+            return False
+        self.failed()
+        return len(self.buffer) > 0
+
+    def _resume_input(self) -> None:
+        self._input_paused = False
+        self.transport.resumeProducing()  # type: ignore[union-attr]  # there while the connection is
 
     def leave(self) -> None:
         """End the connection because the server stops."""

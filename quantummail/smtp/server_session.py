@@ -1,0 +1,492 @@
+"""The server's side of an SMTP or LMTP session, without a transport: bytes in, events out.
+
+`ServerSession.next_event` reads the buffer and says what to do next. A `Reply` is to be sent. The other events ask
+for something first; the answer goes into the method that the event names, and what comes back is to be sent.
+"""
+
+from __future__ import annotations
+
+import binascii
+import enum
+from collections.abc import Callable, Mapping, Sequence
+
+from quantummail.message.envelope import Recipient, Sender
+from quantummail.message.ids import new_id
+from quantummail.smtp import events, grammar
+from quantummail.smtp.data import TOO_BIG, ChunkReader, DataReader
+from quantummail.smtp.login import Exchange
+from quantummail.smtp.reply import Refusal, Reply
+from quantummail.smtp.settings import SmtpSettings
+from quantummail.wire.lines import LineBuffer, LineTooLong
+
+
+class State(enum.Enum):
+    """How far the client has come."""
+
+    START = enum.auto()
+    """Nothing but the greeting was said."""
+    READY = enum.auto()
+    """The client has said who it is; no transaction."""
+    MAIL = enum.auto()
+    """A sender, no recipient yet."""
+    RCPT = enum.auto()
+    """At least one recipient."""
+    CHUNKS = enum.auto()
+    """Part of the message came by BDAT."""
+
+
+# RFC 5321 4.1.4: where a command may stand, and what is said where it may not. Others may stand anywhere.
+_NO_HELLO = Reply(503, "5.5.1", "Say EHLO first")
+_NESTED = Reply(503, "5.5.1", "A transaction is under way already; RSET ends it")
+_NO_MAIL = Reply(503, "5.5.1", "Say MAIL first")
+_NO_RCPT = Reply(503, "5.5.1", "Say RCPT first")
+_IN_CHUNKS = Reply(503, "5.5.1", "The message is coming by BDAT already")
+_OUT_OF_ORDER: Mapping[str, Mapping[State, Reply]] = {
+    "AUTH": {State.START: _NO_HELLO, State.MAIL: _NESTED, State.RCPT: _NESTED, State.CHUNKS: _NESTED},
+    "MAIL": {State.START: _NO_HELLO, State.MAIL: _NESTED, State.RCPT: _NESTED, State.CHUNKS: _NESTED},
+    "RCPT": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.CHUNKS: _IN_CHUNKS},
+    "DATA": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.MAIL: _NO_RCPT, State.CHUNKS: _IN_CHUNKS},
+    "BDAT": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.MAIL: _NO_RCPT},
+}
+
+_TLS_FIRST = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+_LOGIN_FIRST = Reply(530, "5.7.0", "Authentication required")
+_NO_VALID_RCPT = Reply(503, "5.5.1", "No valid recipients")
+_UNKNOWN = Reply(500, "5.5.1", "Command not recognized")
+_TOO_LONG = Reply(500, "5.5.2", "Line too long")
+_TOO_LONG_AUTH = Reply(500, "5.5.6", "Authentication exchange line is too long")  # RFC 4954 4
+_OK = Reply(250, "2.0.0", "OK")
+_SENDER_OK = Reply(250, "2.1.0", "OK")
+_GO_AHEAD = Reply(354, "", "End the message with <CRLF>.<CRLF>")
+
+# RFC 3207 4: what is answered before TLS where TLS is required
+_BEFORE_TLS = frozenset({"EHLO", "LHLO", "HELO", "NOOP", "STARTTLS", "QUIT", "RSET", "HELP"})
+_NEED_LOGIN = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "VRFY"})
+_JUNK = frozenset({"NOOP", "RSET", "VRFY", "EXPN", "HELP", "HELO", "EHLO", "LHLO"})
+# A browser that was made to talk to us: what it sends next is not meant as SMTP
+_HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})
+
+
+class ServerSession:
+    """All state of one session.
+
+    :param buffer: what the client has sent; the session takes from it what it reads.
+    :param tls: whether the connection began with TLS.
+    :param plaintext_login: whether this client may log in without TLS.
+    :param offers_tls: whether STARTTLS can be done.
+    :param mechanisms: SASL mechanisms by name, best first.
+    """
+
+    def __init__(self, buffer: LineBuffer, settings: SmtpSettings, *, tls: bool = False, offers_tls: bool = False,
+                 plaintext_login: bool = False,
+                 mechanisms: Mapping[str, Callable[[], Exchange]] | None = None) -> None:
+        self.buffer = buffer
+        self.settings = settings
+        self.tls = tls
+        self.offers_tls = offers_tls
+        self.plaintext_login = plaintext_login
+        self.lmtp = settings.mode == "lmtp"
+        self.mechanisms = dict(mechanisms or {}) if settings.mode == "submission" else {}
+        self.helo = ""
+        self.extended = False
+        self.user = ""
+        self.errors = 0
+        self._junk = 0
+        self._messages = 0
+        self._failed_logins = 0
+        self._exchange: Exchange | None = None
+        self._ending: events.Farewell | None = None
+        self._skipped = 0
+        self._skip_reply = _UNKNOWN
+        self.state = State.START
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget the transaction (RFC 5321 4.1.1.5)."""
+        if self.state is not State.START:
+            self.state = State.READY
+        self.transaction = ""
+        self.sender: Sender | None = None
+        self.recipients: list[Recipient] = []
+        self._asked_recipients = 0
+        self._reader: DataReader | None = None
+        self._chunks: ChunkReader | None = None
+        self._in_chunk = False
+        self._failure: Reply | None = None
+
+    # What the connection asks.
+
+    @property
+    def receiving(self) -> bool:
+        """Whether the client is in the middle of a message."""
+        return self._reader is not None or self._in_chunk or self.state is State.CHUNKS
+
+    @property
+    def protocol(self) -> str:
+        """The word after `with` in Received (RFC 3848; RFC 6531 4.3 where the transaction has SMTPUTF8)."""
+        if not self.extended:
+            return "SMTP"
+        security = ("S" if self.tls else "") + ("A" if self.user else "")
+        if self.sender is not None and self.sender.smtputf8:
+            return ("UTF8LMTP" if self.lmtp else "UTF8SMTP") + security
+        return ("LMTP" if self.lmtp else "ESMTP") + security
+
+    def greeting(self) -> Reply:
+        """What is said first (RFC 5321 3.1)."""
+        return Reply(220, "", f"{self.settings.hostname} {'LMTP' if self.lmtp else 'ESMTP'} QuantumMail")
+
+    def farewell(self, status: str, text: str) -> Reply:
+        """The 421 that ends a session from our side (RFC 5321 3.8)."""
+        return Reply(421, status, f"{self.settings.hostname} {text}")
+
+    def next_event(self) -> events.Event | None:
+        """What to do next; None when more input is needed."""
+        if self._ending is not None:
+            return self._ending
+        if self._reader is not None:
+            return self._data_event(self._reader)
+        if self._in_chunk:
+            return self._chunk_event()
+        if self._skipped:
+            return self._skip_event()
+        try:
+            line = self.buffer.take_line(grammar.MAX_AUTH_LINE if self.mechanisms else grammar.MAX_COMMAND_LINE)
+        except LineTooLong:
+            exchange, self._exchange = self._exchange, None
+            return self.answered(_TOO_LONG if exchange is None else _TOO_LONG_AUTH)
+        if line is None:
+            return None
+        try:
+            return self._response(line) if self._exchange is not None else self._command(line)
+        except Refusal as refusal:
+            return self.answered(refusal.reply)
+
+    # Answers to events.
+
+    def answered(self, reply: Reply) -> Reply:
+        """Any reply that goes out is counted here: too many refusals end the session (after this reply)."""
+        if reply.code >= 500:
+            self.errors += 1
+            if self.settings.max_errors and self.errors >= self.settings.max_errors:
+                self._ending = events.Farewell(self.farewell("4.7.0", "Too many errors"))
+        return reply
+
+    def mail_answered(self, reply: Reply) -> Reply:
+        """The receiver's answer to `MailAsked`."""
+        if reply.positive:
+            self.state = State.MAIL
+            self._messages += 1
+        else:
+            self._reset()
+        return self.answered(reply)
+
+    def rcpt_answered(self, recipient: Recipient, reply: Reply) -> Reply:
+        """The receiver's answer to `RcptAsked`."""
+        if reply.positive:
+            self.state = State.RCPT
+            self.recipients.append(recipient)
+        elif self.lmtp:
+            # A mail store's own MTA does not guess addresses: unknown recipients are no errors of the session
+            return reply
+        return self.answered(reply)
+
+    def login_answered(self, reply: Reply, user: str) -> Reply:
+        """The receiver's answer to `LoginAsked`; `user` counts when the reply is positive."""
+        if reply.positive:
+            self.user = user
+        elif reply.code >= 500:
+            self._login_failed()
+        return self.answered(reply)
+
+    def data_accepted(self) -> Reply:
+        """There is a place for the content that `DataAsked` announced."""
+        settings = self.settings
+        self._reader = DataReader(settings.max_size, normalize=settings.normalize_line_ends)
+        return _GO_AHEAD
+
+    def content_failed(self, reply: Reply) -> None:
+        """The content cannot be kept: swallow the rest of it, then answer this."""
+        if self._failure is None:
+            self._failure = reply
+
+    def delivered(self, replies: Sequence[Reply]) -> tuple[Reply, ...]:
+        """The receiver's answers to `Complete`: one, or from an LMTP receiver one for each recipient."""
+        self._reset()
+        if any(reply.positive for reply in replies):
+            self.errors = self._junk = 0
+        for reply in replies if not self.lmtp else ():
+            self.answered(reply)
+        return tuple(replies)
+
+    def tls_started(self) -> None:
+        """RFC 3207 4.2: everything the client has said before is forgotten."""
+        self.tls = True
+        self.helo = self.user = ""
+        self.extended = False
+        self._exchange = None
+        self.state = State.START
+        self._reset()
+
+    # Commands.
+
+    def _command(self, line: bytes) -> events.Event | None:
+        verb, argument = grammar.split(line)
+        run = _COMMANDS.get(verb)
+        if run is None or ((verb == "LHLO") != self.lmtp and verb in _HELLO):
+            # RFC 2033 4.1: LMTP has LHLO and neither HELO nor EHLO
+            return events.Farewell(_UNKNOWN) if verb in _HTTP else self.answered(_UNKNOWN)
+        if len(line) > grammar.MAX_COMMAND_LINE and verb != "AUTH":
+            return self.answered(_TOO_LONG)
+        refusal = self._out_of_place(verb)
+        if refusal is not None:
+            return self._skip_chunk(argument, refusal) if verb == "BDAT" else self.answered(refusal)
+        if verb in _JUNK:
+            self._junk += 1
+            if self.settings.max_junk and self._junk > self.settings.max_junk:
+                self.errors += 1
+        return run(self, verb, argument)
+
+    def _out_of_place(self, verb: str) -> Reply | None:
+        """Whether a command may not stand here, and why: the one place that knows."""
+        if not self.tls and self.settings.require_tls and verb not in _BEFORE_TLS:
+            return _TLS_FIRST
+        orders = _OUT_OF_ORDER.get(verb)
+        if orders is not None:
+            refusal = orders.get(self.state)
+            if refusal is not None:
+                # RFC 2033 4.2, RFC 5321 3.3: all recipients were refused
+                return _NO_VALID_RCPT if refusal is _NO_RCPT and self._asked_recipients else refusal
+        if verb in _NEED_LOGIN and self.settings.mode == "submission" and not self.user:
+            # RFC 4954 6; where a login is impossible as yet, say what makes it possible
+            return _LOGIN_FIRST if self._may_login() else _TLS_FIRST
+        return None
+
+    def _may_login(self) -> bool:
+        return self.tls or self.plaintext_login
+
+    def _hello(self, verb: str, argument: str) -> Reply:
+        self.helo = grammar.hello(verb, argument)
+        self.extended = verb != "HELO"
+        self.state = State.READY
+        # RFC 5321 4.1.4: EHLO in the middle of a session is a RSET too
+        self._reset()
+        if not self.extended:
+            return Reply(250, "", self.settings.hostname)
+        return Reply(250, "", "\n".join([self.settings.hostname, *self._keywords()]))
+
+    def _keywords(self) -> list[str]:
+        """What EHLO lists (RFC 5321 4.1.1.1)."""
+        settings = self.settings
+        keywords = ["PIPELINING", f"SIZE {settings.max_size}" if settings.max_size else "SIZE", "8BITMIME",
+                    "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "CHUNKING"]
+        if settings.binarymime:
+            keywords.append("BINARYMIME")
+        limits = [f"{name}={limit}" for name, limit in
+                  (("RCPTMAX", settings.max_recipients), ("MAILMAX", settings.max_messages)) if limit]
+        if limits:  # RFC 9422
+            keywords.append("LIMITS " + " ".join(limits))
+        if self.offers_tls and not self.tls:
+            keywords.append("STARTTLS")
+        if self.mechanisms and self._may_login() and not self.user:
+            keywords.append("AUTH " + " ".join(self.mechanisms))
+        return keywords
+
+    def _mail(self, _: str, argument: str) -> events.Event:
+        settings = self.settings
+        if settings.max_messages and self._messages >= settings.max_messages:
+            # RFC 9422 4.1
+            return events.Farewell(self.farewell("4.7.0", "Too many transactions in this session"))
+        sender = grammar.mail(argument)
+        if settings.max_size and sender.size > settings.max_size:
+            # RFC 1870 6.1
+            return self.answered(TOO_BIG)
+        if sender.body == "BINARYMIME" and not settings.binarymime:
+            return self.answered(Reply(501, "5.5.4", "BODY=BINARYMIME is not offered"))
+        self.sender = sender
+        self.transaction = new_id()
+        return events.MailAsked(sender)
+
+    def _rcpt(self, _: str, argument: str) -> events.Event:
+        self._asked_recipients += 1
+        recipient = grammar.rcpt(argument, smtputf8=self.sender is not None and self.sender.smtputf8)
+        if self.settings.max_recipients and len(self.recipients) >= self.settings.max_recipients:
+            # RFC 5321 4.5.3.1.10
+            return self.answered(Reply(452, "4.5.3", "Too many recipients"))
+        return events.RcptAsked(recipient)
+
+    def _data(self, verb: str, argument: str) -> events.Event:
+        grammar.no_argument(verb, argument)
+        if self.sender is not None and self.sender.body == "BINARYMIME":
+            # RFC 3030 3
+            return self.answered(Reply(503, "5.5.1", "BODY=BINARYMIME comes by BDAT only"))
+        return events.DataAsked()
+
+    def _bdat(self, _: str, argument: str) -> events.Event | None:
+        try:
+            chunk = grammar.bdat(argument)
+        except Refusal as refusal:
+            # Nobody knows how many octets follow: they must not be read as commands
+            return events.Farewell(refusal.reply)
+        if self._chunks is None:
+            binary = self.sender is not None and self.sender.body == "BINARYMIME"
+            self._chunks = ChunkReader(self.settings.max_size, binary=binary,
+                                       normalize=self.settings.normalize_line_ends)
+        self._chunks.begin(chunk.octets, last=chunk.last)
+        self._in_chunk = True
+        self.state = State.CHUNKS
+        return self._chunk_event()
+
+    def _rset(self, verb: str, argument: str) -> Reply:
+        grammar.no_argument(verb, argument)
+        self._reset()
+        return _OK
+
+    def _noop(self, _verb: str, _argument: str) -> Reply:
+        return _OK
+
+    def _quit(self, _verb: str, _argument: str) -> events.Farewell:
+        return events.Farewell(Reply(221, "2.0.0", f"{self.settings.hostname} closing connection"))
+
+    def _help(self, _verb: str, _argument: str) -> Reply:
+        return Reply(214, "2.0.0", "Commands: " + " ".join(
+            verb for verb in _COMMANDS if verb not in _HELLO or (verb == "LHLO") == self.lmtp))
+
+    def _vrfy(self, _: str, argument: str) -> events.Event:
+        # RFC 6531 3.7.4.2: SMTPUTF8 may follow the string
+        argument = argument.removesuffix(" SMTPUTF8").rstrip(" ")
+        if not argument:
+            raise Refusal(501, "5.5.4", "Syntax: VRFY address")
+        return events.VrfyAsked(argument)
+
+    def _expn(self, _verb: str, _argument: str) -> Reply:
+        # RFC 5321 7.3 leaves it to the site, 4.2.4 gives the code
+        return self.answered(Reply(502, "5.5.1", "EXPN is not implemented"))
+
+    def _starttls(self, verb: str, argument: str) -> events.Event:
+        if not self.offers_tls and not self.tls:
+            return self.answered(Reply(502, "5.5.1", "STARTTLS is not offered"))
+        if self.tls:
+            return self.answered(Reply(503, "5.5.1", "TLS is active already"))
+        # RFC 3207 4
+        grammar.no_argument(verb, argument)
+        if len(self.buffer):
+            # Octets behind STARTTLS came in plain text, and would be taken as said under TLS (CVE-2011-0411)
+            return events.Farewell(Reply(554, "5.5.1", "Nothing may follow STARTTLS before the handshake"))
+        return events.StartTls(Reply(220, "2.0.0", "Ready to start TLS"))
+
+    # AUTH (RFC 4954).
+
+    def _auth(self, _: str, argument: str) -> events.Event:
+        if not self.mechanisms or not self.extended:
+            return self.answered(Reply(503, "5.5.1", "AUTH is not offered"))
+        if self.user:
+            return self.answered(Reply(503, "5.5.1", "Already authenticated"))
+        if not self._may_login():
+            return self.answered(Reply(538, "5.7.11", "Encryption required: say STARTTLS first"))
+        wanted = grammar.auth(argument)
+        if wanted.mechanism not in self.mechanisms:
+            return self.answered(Reply(504, "5.5.4", "Mechanism is not supported"))
+        exchange = self.mechanisms[wanted.mechanism]()
+        if wanted.initial is None:
+            self._exchange = exchange
+            return _challenge(exchange.begin())
+        return self._exchanged(exchange, wanted.initial)
+
+    def _response(self, line: bytes) -> events.Event:
+        exchange, self._exchange = self._exchange, None
+        text = line.rstrip(b"\r\n")
+        if text == b"*":
+            # RFC 4954 4
+            return self.answered(Reply(501, "5.7.0", "Authentication cancelled"))
+        if exchange is None or not text.isascii():
+            raise Refusal(501, "5.5.2", "Not base64")
+        return self._exchanged(exchange, text.decode("ascii"))
+
+    def _exchanged(self, exchange: Exchange, text: str) -> events.Event:
+        response = grammar.sasl_octets(text)
+        try:
+            result = exchange.answer(response)
+        except ValueError as error:
+            return self.login_answered(Reply(535, "5.7.8", f"Authentication failed: {error}"), "")
+        if not isinstance(result, bytes):
+            return events.LoginAsked(result)
+        self._exchange = exchange
+        return _challenge(result)
+
+    def _login_failed(self) -> None:
+        self._failed_logins += 1
+        if self.settings.max_logins and self._failed_logins >= self.settings.max_logins:
+            self._ending = events.Farewell(self.farewell("4.7.0", "Too many failed logins"))
+
+    # The message itself.
+
+    def _data_event(self, reader: DataReader) -> events.Event | None:
+        if reader.done:
+            return self._content_end(reader)
+        data = self.buffer.take_all()
+        if not data:
+            return None
+        block = reader.feed(data)
+        if reader.rest:
+            self.buffer.feed(reader.rest)
+        return events.Block(block) if block and self._failure is None else self._data_event(reader)
+
+    def _chunk_event(self) -> events.Event | None:
+        reader = self._chunks
+        if reader is None:
+            return None
+        if reader.done:
+            return self._chunk_end(reader)
+        data = self.buffer.take(reader.remaining)
+        if not data and reader.remaining:
+            return None
+        block = reader.feed(data)
+        return events.Block(block) if block and self._failure is None else self._chunk_event()
+
+    def _chunk_end(self, reader: ChunkReader) -> events.Event:
+        self._in_chunk = False
+        if reader.last:
+            return self._content_end(reader)
+        # RFC 3030 2: every chunk is answered; after a refused one the others are refused too, until RSET or LAST
+        refusal = self._failure or reader.refusal
+        if refusal is not None:
+            return self.answered(refusal)
+        return Reply(250, "2.0.0", f"{reader.size} octets received")
+
+    def _content_end(self, reader: DataReader | ChunkReader) -> events.Event:
+        refusal = self._failure or reader.refusal
+        if refusal is None:
+            self._reader = None
+            return events.Complete()
+        # RFC 2033 4.2: an LMTP server answers once for each recipient, whatever it answers
+        replies = (refusal,) * (len(self.recipients) if self.lmtp else 1)
+        self._reset()
+        self.answered(refusal)
+        return events.Replies(replies)
+
+    def _skip_chunk(self, argument: str, refusal: Reply) -> events.Event | None:
+        """A BDAT that may not be: its octets follow all the same."""
+        try:
+            self._skipped = grammar.bdat(argument).octets
+        except Refusal as malformed:
+            return events.Farewell(malformed.reply)
+        self._skip_reply = refusal
+        return self._skip_event()
+
+    def _skip_event(self) -> events.Event | None:
+        self._skipped -= len(self.buffer.take(self._skipped))
+        return None if self._skipped else self.answered(self._skip_reply)
+
+
+def _challenge(octets: bytes) -> Reply:
+    return Reply(334, "", binascii.b2a_base64(octets, newline=False).decode("ascii"))
+
+
+_HELLO = frozenset({"HELO", "EHLO", "LHLO"})
+_COMMANDS: Mapping[str, Callable[[ServerSession, str, str], events.Event | None]] = {
+    "HELO": ServerSession._hello, "EHLO": ServerSession._hello, "LHLO": ServerSession._hello,
+    "MAIL": ServerSession._mail, "RCPT": ServerSession._rcpt, "DATA": ServerSession._data,
+    "BDAT": ServerSession._bdat, "RSET": ServerSession._rset, "NOOP": ServerSession._noop,
+    "VRFY": ServerSession._vrfy, "EXPN": ServerSession._expn, "HELP": ServerSession._help,
+    "QUIT": ServerSession._quit, "AUTH": ServerSession._auth, "STARTTLS": ServerSession._starttls,
+}
