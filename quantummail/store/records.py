@@ -108,8 +108,8 @@ class Location:
 
     directory: str
     """The Maildir, relative to the mail root."""
-    name: str
-    """The file's name without its flags."""
+    path: str
+    """Where the file should be below that; its flags may have changed since."""
     bare_lf: bool
     """A foreign file with LF line ends: octets are converted while reading."""
 

@@ -1,0 +1,301 @@
+"""Domains, accounts and aliases: who gets mail here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from quantummail.store.errors import AlreadyExists, NoSuchAlias, NoSuchDomain, NoSuchUser, NotAllowed
+from quantummail.store.maildir import account_directory, sync_directory
+from quantummail.store.names import normal_address, normal_domain
+from quantummail.store.records import Alias, Credentials, Domain, User
+from quantummail.store.rows import AnyRow
+from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes
+from quantummail.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from quantummail.store.database import Database
+    from quantummail.store.mailboxes import Mailboxes
+    from quantummail.store.threads import Inline, Threads
+
+# Directories of accounts that were deleted begin with this; `%` is followed by two hex digits in all others
+REMOVED = "%-removed-"
+USER_COLUMNS = (
+    accounts.c.id, accounts.c.address, accounts.c.admin, accounts.c.enabled, accounts.c.quota_bytes,
+    accounts.c.quota_messages, accounts.c.used_bytes, accounts.c.used_messages, accounts.c.created,
+)
+
+
+class Domains:
+    """The domains whose mail we take. Names come in any form and are kept in lower case, as A-labels."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, name: str) -> Domain:
+        """Take mail for a domain. `AlreadyExists`, `InvalidName`."""
+        return await self._database.write(_add_domain_txn, normal_domain(name))
+
+    async def list(self) -> list[Domain]:
+        """All domains, by name."""
+        return await self._database.run(_list_domains_txn)
+
+    async def delete(self, name: str) -> None:
+        """Forget a domain; `NotAllowed` while it has accounts or aliases, `NoSuchDomain`."""
+        await self._database.write(_delete_domain_txn, normal_domain(name))
+
+
+class Users:
+    """Accounts. Addresses come in any case."""
+
+    def __init__(self, database: Database, mailboxes_: Mailboxes, root: str, threads: Inline | Threads) -> None:
+        self._database = database
+        self._mailboxes = mailboxes_
+        self._root = root
+        self._threads = threads
+
+    async def create(
+        self,
+        address: str,
+        password_hash: str,
+        *,
+        admin: bool = False,
+        quota_bytes: int = 0,
+        quota_messages: int = 0,
+    ) -> User:
+        """Create an account with its standard mailboxes. `AlreadyExists`, `NoSuchDomain`, `InvalidName`.
+
+        A Maildir that is there already becomes the account's; `Store.reindex` takes in what it holds.
+        """
+        address = normal_address(address)
+
+        def create_txn(transaction: Transaction) -> User:
+            connection = transaction.connection
+            if _user_txn(connection, address) is not None or _alias_id_txn(connection, address) is not None:
+                raise AlreadyExists(f"{address} exists already")
+            connection.execute(insert(accounts), {
+                "domain_id": _domain_id_txn(connection, address), "address": address,
+                "password_hash": password_hash, "admin": admin, "enabled": True, "quota_bytes": quota_bytes,
+                "quota_messages": quota_messages, "used_bytes": 0, "used_messages": 0, "created": int(time.time()),
+            })
+            user = _user_txn(connection, address)
+            assert user is not None
+            self._mailboxes.create_standard_txn(transaction, user.id)
+            return user
+
+        return await self._database.write(create_txn)
+
+    async def find(self, address: str) -> User | None:
+        """The account of this address itself; aliases are not followed."""
+        return await self._database.run(_user_txn, normal_address(address))
+
+    async def credentials(self, address: str) -> Credentials | None:
+        """What a login is checked against."""
+        return await self._database.run(_credentials_txn, normal_address(address))
+
+    async def list(self, domain: str | None = None) -> list[User]:
+        """All accounts, or those of a domain, by address."""
+        return await self._database.run(_list_users_txn, None if domain is None else normal_domain(domain))
+
+    async def set_password(self, address: str, password_hash: str) -> None:
+        """Replace the password. `NoSuchUser`."""
+        await self._update(address, password_hash=password_hash)
+
+    async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> None:
+        """Replace the limits, 0 for none. `NoSuchUser`."""
+        await self._update(address, quota_bytes=quota_bytes, quota_messages=quota_messages)
+
+    async def set_enabled(self, address: str, enabled: bool) -> None:
+        """Allow logins and deliveries, or refuse them. `NoSuchUser`."""
+        await self._update(address, enabled=enabled)
+
+    async def replace_hash(self, user_id: int, old_hash: str, new_hash: str) -> None:
+        """Keep a better hash of the same password, unless the password has been changed meanwhile."""
+
+        def replace_txn(transaction: Transaction) -> None:
+            transaction.connection.execute(
+                update(accounts)
+                .where(accounts.c.id == user_id, accounts.c.password_hash == old_hash)
+                .values(password_hash=new_hash)
+            )
+
+        await self._database.write(replace_txn)
+
+    async def delete(self, address: str) -> str:
+        """Delete an account and all its rows; the path, below the mail root, where its files were put aside."""
+        address = normal_address(address)
+        await self._database.write(_delete_user_txn, address)
+        return await self._threads.run(self._put_aside, address)
+
+    def _put_aside(self, address: str) -> str:
+        directory = account_directory(address)
+        domain, local_part = os.path.split(directory)
+        aside = os.path.join(domain, f"{REMOVED}{time.time_ns()}-{local_part}")
+        try:
+            os.rename(os.path.join(self._root, directory), os.path.join(self._root, aside))
+            sync_directory(os.path.join(self._root, domain))
+        except FileNotFoundError:
+            return ""
+        return aside
+
+    async def _update(self, address: str, **values: Any) -> None:
+        address = normal_address(address)
+
+        def update_txn(transaction: Transaction) -> None:
+            outcome = transaction.connection.execute(
+                update(accounts).where(accounts.c.address == address).values(**values)
+            )
+            if outcome.rowcount == 0:
+                raise NoSuchUser(f"there is no user {address}")
+
+        await self._database.write(update_txn)
+
+
+class Aliases:
+    """Addresses that stand for others. ``@domain`` catches what no account or alias of the domain takes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, address: str, targets: Sequence[str]) -> Alias:
+        """Add targets to an alias, which is created if it is not there. `NoSuchDomain`, `AlreadyExists` (a user)."""
+        alias = _normal_alias(address)
+        return await self._database.write(_add_alias_txn, alias, [normal_address(target) for target in targets])
+
+    async def list(self, domain: str | None = None) -> list[Alias]:
+        """All aliases, or those of a domain, by address."""
+        return await self._database.run(_list_aliases_txn, None if domain is None else normal_domain(domain))
+
+    async def delete(self, address: str) -> None:
+        """Delete an alias with all its targets. `NoSuchAlias`."""
+        alias = _normal_alias(address)
+
+        def delete_txn(transaction: Transaction) -> None:
+            outcome = transaction.connection.execute(delete(aliases).where(aliases.c.address == alias))
+            if outcome.rowcount == 0:
+                raise NoSuchAlias(f"there is no alias {alias}")
+
+        await self._database.write(delete_txn)
+
+
+def _normal_alias(address: str) -> str:
+    address = address.strip()
+    return "@" + normal_domain(address[1:]) if address.startswith("@") else normal_address(address)
+
+
+def user_of(row: AnyRow) -> User:
+    """The value of a row of `USER_COLUMNS`, which may have further columns behind."""
+    return User(*row[: len(USER_COLUMNS)])
+
+
+def _add_domain_txn(transaction: Transaction, name: str) -> Domain:
+    connection = transaction.connection
+    if connection.execute(select(domains.c.id).where(domains.c.name == name)).first() is not None:
+        raise AlreadyExists(f"{name} exists already")
+    connection.execute(insert(domains), {"name": name, "created": int(time.time())})
+    row = connection.execute(select(domains.c.id, domains.c.created).where(domains.c.name == name)).one()
+    return Domain(row.id, name, row.created)
+
+
+def _list_domains_txn(connection: Connection) -> list[Domain]:
+    rows = connection.execute(select(domains.c.id, domains.c.name, domains.c.created).order_by(domains.c.name))
+    return [Domain(*row) for row in rows]
+
+
+def _delete_domain_txn(transaction: Transaction, name: str) -> None:
+    connection = transaction.connection
+    domain_id = _domain_id_txn(connection, f"@{name}")
+    for table, what in ((accounts, "accounts"), (aliases, "aliases")):
+        if connection.execute(select(table.c.id).where(table.c.domain_id == domain_id)).first() is not None:
+            raise NotAllowed(f"{name} still has {what}")
+    connection.execute(delete(domains).where(domains.c.id == domain_id))
+
+
+def _domain_id_txn(connection: Connection, address: str) -> int:
+    name = address.rpartition("@")[2]
+    found = connection.execute(select(domains.c.id).where(domains.c.name == name)).scalar()
+    if found is None:
+        raise NoSuchDomain(f"{name} is not one of our domains")
+    return int(found)
+
+
+def _user_txn(connection: Connection, address: str) -> User | None:
+    row = connection.execute(select(*USER_COLUMNS).where(accounts.c.address == address)).one_or_none()
+    return None if row is None else user_of(row)
+
+
+_SELECT_CREDENTIALS = select(*USER_COLUMNS, accounts.c.password_hash)
+
+
+def _credentials_txn(connection: Connection, address: str) -> Credentials | None:
+    row = connection.execute(_SELECT_CREDENTIALS.where(accounts.c.address == address)).one_or_none()
+    return None if row is None else Credentials(user_of(row), row.password_hash)
+
+
+def _list_users_txn(connection: Connection, domain: str | None) -> list[User]:
+    query = select(*USER_COLUMNS).order_by(accounts.c.address)
+    if domain is not None:
+        query = query.where(accounts.c.domain_id == _domain_id_txn(connection, f"@{domain}"))
+    return [user_of(row) for row in connection.execute(query)]
+
+
+def _delete_user_txn(transaction: Transaction, address: str) -> None:
+    connection = transaction.connection
+    user = _user_txn(connection, address)
+    if user is None:
+        raise NoSuchUser(f"there is no user {address}")
+    # sessions that have one of its mailboxes selected learn that it is gone
+    for row in connection.execute(
+        select(mailboxes.c.id, mailboxes.c.highestmodseq).where(mailboxes.c.account_id == user.id)
+    ).all():
+        transaction.changed(row.id, row.highestmodseq + 1)
+    connection.execute(delete(accounts).where(accounts.c.id == user.id))
+
+
+def _alias_id_txn(connection: Connection, address: str) -> int | None:
+    return connection.execute(select(aliases.c.id).where(aliases.c.address == address)).scalar()
+
+
+def _add_alias_txn(transaction: Transaction, address: str, targets: Sequence[str]) -> Alias:
+    connection = transaction.connection
+    if _user_txn(connection, address) is not None:
+        raise AlreadyExists(f"{address} is an account")
+    alias_id = _alias_id_txn(connection, address)
+    if alias_id is None:
+        connection.execute(
+            insert(aliases), {"domain_id": _domain_id_txn(connection, address), "address": address}
+        )
+        alias_id = _alias_id_txn(connection, address)
+    known = alias_targets_txn(connection, address)
+    added = [target for target in dict.fromkeys(targets) if target not in known]
+    for position, target in enumerate(added, start=len(known)):
+        connection.execute(
+            insert(alias_targets), {"alias_id": alias_id, "position": position, "target": target}
+        )
+    return Alias(address, (*known, *added))
+
+
+def alias_targets_txn(connection: Connection, address: str) -> tuple[str, ...]:
+    """Where an alias goes, empty if there is none."""
+    return tuple(connection.execute(
+        select(alias_targets.c.target)
+        .join_from(aliases, alias_targets, aliases.c.id == alias_targets.c.alias_id)
+        .where(aliases.c.address == address)
+        .order_by(alias_targets.c.position)
+    ).scalars())
+
+
+def _list_aliases_txn(connection: Connection, domain: str | None) -> list[Alias]:
+    query = select(aliases.c.address).order_by(aliases.c.address)
+    if domain is not None:
+        query = query.where(aliases.c.domain_id == _domain_id_txn(connection, f"@{domain}"))
+    return [
+        Alias(address, alias_targets_txn(connection, address))
+        for address in connection.execute(query).scalars().all()
+    ]

@@ -1,0 +1,126 @@
+"""The octets of messages: read in pieces from their files, always with CRLF line ends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from quantummail.store.errors import NoSuchMessage, Unavailable
+from quantummail.store.maildir import locate
+from quantummail.store.spooled import SpooledBody
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from quantummail.store.records import Location, Message
+    from quantummail.store.threads import Inline, Threads
+
+_LONE_LF = re.compile(rb"(?<!\r)\n")
+
+
+def with_crlf(octets: bytes) -> bytes:
+    """The same text with every line end as CRLF."""
+    return _LONE_LF.sub(b"\r\n", octets)
+
+
+class Bodies:
+    """Reads messages, and makes the places where new ones are collected."""
+
+    def __init__(self, root: str, spool: str, threads: Inline | Threads) -> None:
+        self._root = root
+        self._spool = spool
+        self._threads = threads
+
+    def spooled(self) -> SpooledBody:
+        """A place for a message that comes in."""
+        return SpooledBody(self._spool, self._threads)
+
+    def read(self, message: Message, start: int = 0, end: int | None = None) -> Deferred[bytes]:
+        """Octets `start` to `end` (of the text with CRLF). `NoSuchMessage` when its file is gone."""
+        return self._threads.run(self._read, message.location, start, end)
+
+    def read_many(self, messages: Sequence[Message], limit: int) -> Deferred[list[bytes]]:
+        """Whole messages from the first on, at least one, as long as they stay within `limit` octets together."""
+        return self._threads.run(self._read_many, messages, limit)
+
+    def has_room(self, size: int) -> bool:
+        """Whether the disk takes a message of this size and keeps a margin of twice that, 1 % and some inodes."""
+        for path in (self._root, self._spool):
+            try:
+                disk = os.statvfs(path)
+            except OSError:
+                return False
+            free = disk.f_bavail * disk.f_frsize
+            if free < max(size * 2, 1 << 20, disk.f_blocks * disk.f_frsize // 100):
+                return False
+            if disk.f_files and disk.f_favail < 16:
+                return False
+        return True
+
+    def _read_many(self, messages: Sequence[Message], limit: int) -> list[bytes]:
+        octets: list[bytes] = []
+        total = 0
+        for message in messages:
+            if octets and total + message.size > limit:
+                break
+            try:
+                octets.append(self._read(message.location, 0, None))
+            except NoSuchMessage:
+                if not octets:
+                    raise
+                break
+            total += message.size
+        return octets
+
+    def _read(self, location: Location, start: int, end: int | None) -> bytes:
+        descriptor = self._open(location)
+        try:
+            if location.bare_lf:
+                return with_crlf(_read_all(descriptor))[start:end]
+            length = os.fstat(descriptor).st_size - start if end is None else end - start
+            return _pread(descriptor, start, length)
+        except OSError as error:
+            raise Unavailable("the message cannot be read") from error
+        finally:
+            os.close(descriptor)
+
+    def _open(self, location: Location) -> int:
+        directory = os.path.join(self._root, location.directory)
+        try:
+            return os.open(os.path.join(directory, location.path), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise Unavailable("the message cannot be read") from error
+        # its flags changed since the row was read, or by another program
+        for _ in range(2):
+            path = locate(directory, os.path.basename(location.path).partition(":2,")[0])
+            if path is None:
+                break
+            try:
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise Unavailable("the message cannot be read") from error
+        raise NoSuchMessage("the message is gone")
+
+
+def _pread(descriptor: int, start: int, length: int) -> bytes:
+    if length <= 0:
+        return b""
+    octets = os.pread(descriptor, length, start)
+    if len(octets) == length:
+        return octets
+    pieces = [octets]
+    while octets and (length := length - len(octets)) > 0:
+        start += len(octets)
+        octets = os.pread(descriptor, length, start)
+        pieces.append(octets)
+    return b"".join(pieces)
+
+
+def _read_all(descriptor: int) -> bytes:
+    return _pread(descriptor, 0, os.fstat(descriptor).st_size)

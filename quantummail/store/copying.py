@@ -1,0 +1,192 @@
+"""Messages are copied and moved between mailboxes of an account: hard links first, then rows, in one transaction."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select
+
+from quantummail.message.ids import new_id
+from quantummail.store import files
+from quantummail.store.additions import Addition, Additions
+from quantummail.store.errors import NoSuchMailbox, Unavailable
+from quantummail.store.flags import KEYWORD_SHIFT, SYSTEM_MASK
+from quantummail.store.keywords import keyword_mask_txn, keywords_txn
+from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, locate, path_of, sync_directory
+from quantummail.store.records import Copied
+from quantummail.store.removals import remove_txn
+from quantummail.store.rows import AnyRow
+from quantummail.store.tables import mailboxes, messages
+from quantummail.store.transaction import Transaction
+from quantummail.store.uids import conditions
+
+if TYPE_CHECKING:
+    from quantummail.store.database import Database
+    from quantummail.store.files import Arrivals
+    from quantummail.store.threads import Inline, Threads
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is to be copied: rows of messages, and the Maildirs it goes between."""
+
+    rows: Sequence[AnyRow]
+    directory: str
+    destination: str
+
+
+class Copier:
+    """Copies and moves within one account."""
+
+    def __init__(
+        self, database: Database, root: str, threads: Inline | Threads, additions: Additions, arrivals: Arrivals
+    ) -> None:
+        self._database = database
+        self._root = root
+        self._threads = threads
+        self._additions = additions
+        self._arrivals = arrivals
+
+    async def copy(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *, move: bool
+    ) -> Copied:
+        """Copy (or move) those of `uids` that are there; all of them or, when something fails, none."""
+        source = await self._database.run(_source_txn, account_id, mailbox_id, uids, destination_id)
+        now = int(time.time())
+        names = [(row.uid, file_name(now, f"C{new_id()}", row.size)) for row in source.rows]
+        arriving = [(source.destination, name) for _, name in names]
+        self._arrivals.expect(arriving)
+        done = False
+        try:
+            linked = await self._threads.run(self._link, source, dict(names))
+            result: Copied = await self._database.write(
+                self._copy_txn, account_id, mailbox_id, destination_id, source, linked, move
+            )
+            done = True
+        finally:
+            if not done:
+                await self._threads.run(self._unlink, source, names)
+            self._arrivals.settled(arriving)
+        return result
+
+    def _link(self, source: _Source, names: dict[int, str]) -> dict[int, tuple[str, int]]:
+        """Make the links; UID to (name, flags on disk) for those whose files are there."""
+        linked: dict[int, tuple[str, int]] = {}
+        where = os.path.join(self._root, source.directory)
+        touched: set[str] = set()
+        try:
+            for row in source.rows:
+                on_disk = row.flags & DISK_MASK or IN_NEW
+                path = path_of(names[row.uid], on_disk)
+                origin = os.path.join(where, path_of(row.file, row.on_disk))
+                try:
+                    files.link(self._root, origin, source.destination, path)
+                except FileNotFoundError:
+                    found = locate(where, row.file)
+                    if found is None:
+                        continue
+                    files.link(self._root, found, source.destination, path)
+                linked[row.uid] = (names[row.uid], on_disk)
+                touched.add(path[:3])
+            for part in touched:
+                sync_directory(os.path.join(self._root, source.destination, part))
+        except OSError as error:
+            raise Unavailable(f"the disk does not take the copy: {error.strerror}") from error
+        return linked
+
+    def _unlink(self, source: _Source, names: Sequence[tuple[int, str]]) -> None:
+        flags = {row.uid: row.flags & DISK_MASK or IN_NEW for row in source.rows}
+        files.remove(self._root, [(source.destination, path_of(name, flags[uid])) for uid, name in names])
+
+    def _copy_txn(
+        self,
+        transaction: Transaction,
+        account_id: int,
+        mailbox_id: int,
+        destination_id: int,
+        source: _Source,
+        linked: dict[int, tuple[str, int]],
+        move: bool,
+    ) -> Copied:
+        # flags may have changed while the links were made, messages may be gone: what counts is now
+        rows = [
+            row for row in _rows_txn(transaction.connection, account_id, mailbox_id, sorted(linked))
+            if row.uid in linked
+        ]
+        left_out = set(linked) - {row.uid for row in rows}
+        if not rows:
+            self._drop(source, linked, left_out)
+            return Copied(_uidvalidity_txn(transaction.connection, destination_id), (), ())
+        translate = _keyword_translation_txn(transaction, account_id, mailbox_id, destination_id, rows)
+        group = [
+            Addition(
+                account_id, destination_id, *linked[row.uid], row.size, row.email_id, row.internal_date,
+                row.flags & SYSTEM_MASK | translate[row.flags >> KEYWORD_SHIFT], bare_lf=row.bare_lf,
+            )
+            for row in rows
+        ]
+        if move:
+            # first away, then in: a move within a full account is no addition
+            remove_txn(transaction, account_id, mailbox_id, [row.uid for row in rows], keep_contents=True)
+        (outcome,) = self._additions.add_txn(transaction, [group])
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._drop(source, linked, left_out)
+        return Copied(
+            outcome[0].uidvalidity, tuple(row.uid for row in rows), tuple(one.uid for one in outcome)
+        )
+
+    def _drop(self, source: _Source, linked: dict[int, tuple[str, int]], uids: set[int]) -> None:
+        files.remove(self._root, [(source.destination, path_of(*linked[uid])) for uid in uids])
+
+
+def _source_txn(
+    connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
+) -> _Source:
+    directories = {
+        row.id: row.directory
+        for row in connection.execute(
+            select(mailboxes.c.id, mailboxes.c.directory)
+            .where(mailboxes.c.account_id == account_id, mailboxes.c.id.in_([mailbox_id, destination_id]))
+        )
+    }
+    if mailbox_id not in directories or destination_id not in directories:
+        raise NoSuchMailbox("the mailbox does not exist (any more)")
+    rows = _rows_txn(connection, account_id, mailbox_id, uids)
+    return _Source(rows, directories[mailbox_id], directories[destination_id])
+
+
+def _rows_txn(connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int]) -> list[AnyRow]:
+    query = (
+        select(
+            messages.c.uid, messages.c.flags, messages.c.size, messages.c.email_id, messages.c.internal_date,
+            messages.c.file, messages.c.on_disk, messages.c.bare_lf,
+        )
+        .where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id)
+        .order_by(messages.c.uid)
+    )
+    rows: list[AnyRow] = []
+    for condition, parameters in conditions(uids):
+        rows += connection.execute(query.where(condition), parameters)
+    return rows
+
+
+def _uidvalidity_txn(connection: Connection, mailbox_id: int) -> int:
+    value = connection.execute(select(mailboxes.c.uidvalidity).where(mailboxes.c.id == mailbox_id)).scalar()
+    return int(value or 0)
+
+
+def _keyword_translation_txn(
+    transaction: Transaction, account_id: int, mailbox_id: int, destination_id: int, rows: Sequence[AnyRow]
+) -> dict[int, int]:
+    """Keyword bits mean different names in different mailboxes: source bits (shifted down) to destination flags."""
+    names = keywords_txn(transaction.connection, account_id, mailbox_id)
+    translated: dict[int, int] = {0: 0}
+    for bits in {row.flags >> KEYWORD_SHIFT for row in rows} - {0}:
+        wanted = [name for bit, name in enumerate(names) if bits >> bit & 1]
+        translated[bits] = keyword_mask_txn(transaction.connection, account_id, destination_id, wanted)
+    return translated

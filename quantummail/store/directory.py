@@ -1,0 +1,148 @@
+"""Where mail to one of our addresses goes: account, alias, subaddress, role, catch-all, in this order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, bindparam, literal_column, select
+
+from quantummail.store.accounts import alias_targets_txn
+from quantummail.store.names import lookup_address, lookup_domain
+from quantummail.store.storing import Target
+from quantummail.store.tables import accounts, domains, mailboxes
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from quantummail.store.database import Database
+
+# Addresses that every domain must have (RFC 5321 4.5.1, RFC 2142): they reach an administrator if nothing else is said
+ROLES = frozenset(("postmaster", "abuse", "hostmaster", "webmaster", "noc", "security", "mailer-daemon"))
+MOST_TARGETS = 1000
+_DEEPEST = 10
+# Changes made by commands, in another process, are followed after this time
+_REMEMBERED_FOR = 2.0
+_REMEMBERED = 10_000
+
+_ACCOUNT = (
+    select(accounts.c.id, accounts.c.address, accounts.c.enabled, mailboxes.c.id.label("inbox"), mailboxes.c.directory)
+    .join_from(accounts, mailboxes, mailboxes.c.account_id == accounts.c.id)
+    .where(mailboxes.c.name == "INBOX")
+)
+_BY_ADDRESS = _ACCOUNT.where(accounts.c.address == bindparam("address"))
+_ADMINISTRATORS = _ACCOUNT.where(accounts.c.admin, accounts.c.enabled).order_by(accounts.c.id)
+_OURS: Any = select(literal_column("1")).where(domains.c.name == bindparam("domain"))
+
+
+@dataclass(slots=True)
+class Resolution:
+    """What an address means here."""
+
+    ours: bool
+    """Whether the domain is one of ours (the bare postmaster is)."""
+    local: dict[str, Target] = field(default_factory=dict)
+    """Account address to its INBOX."""
+    remote: list[str] = field(default_factory=list)
+    """Addresses elsewhere that an alias leads to."""
+    disabled: bool = False
+    """The only thing found was an account that is switched off."""
+    trail: list[str] = field(default_factory=list)
+    """What led where, for the log and for `why`."""
+
+    @property
+    def known(self) -> bool:
+        """Whether mail can go anywhere."""
+        return bool(self.local or self.remote)
+
+
+class Directory:
+    """Answers for recipients; remembers good answers for two seconds."""
+
+    def __init__(self, database: Database, clock: IReactorTime | None, delimiter: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._delimiter = delimiter
+        self._remembered: OrderedDict[str, tuple[float, Resolution]] = OrderedDict()
+
+    async def resolve(self, local_part: str, domain: str) -> Resolution:
+        """Find out where mail to `local_part@domain` goes; an empty domain means this server's postmaster."""
+        key = f"{local_part}@{domain}"
+        now = self._clock.seconds() if self._clock is not None else 0.0
+        remembered = self._remembered.get(key)
+        if remembered is not None and remembered[0] > now:
+            return remembered[1]
+        found = await self._database.run(resolve_txn, local_part, domain, self._delimiter)
+        if found.known and self._clock is not None:
+            self._remembered[key] = (now + _REMEMBERED_FOR, found)
+            self._remembered.move_to_end(key)
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+    async def is_ours(self, domain: str) -> bool:
+        """Whether we take mail for a domain."""
+        return await self._database.run(_is_ours_txn, domain)
+
+
+def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter: str) -> Resolution:
+    """`Directory.resolve` in one transaction."""
+    try:
+        domain = lookup_domain(domain)
+    except ValueError:
+        return Resolution(ours=False)
+    if domain and not _is_ours_txn(connection, domain):
+        return Resolution(ours=False)
+    found = Resolution(ours=True)
+    address = lookup_address(local_part, domain)
+    candidates = [address]
+    base, separator, _ = address.rpartition("@")[0].partition(delimiter) if delimiter else (address, "", "")
+    # RFC 5233: user+detail; an address that begins with the delimiter has no user
+    if separator and base:
+        candidates.append(f"{base}@{domain}")
+    for candidate in candidates:
+        if _expand_txn(connection, candidate, found, 0):
+            return found
+    if found.disabled:
+        return found
+    if address.partition("@")[0] in ROLES:
+        _administrators_txn(connection, domain, found)
+    if not found.known and domain:
+        _expand_txn(connection, f"@{domain}", found, 0)
+    return found
+
+
+def _expand_txn(connection: Connection, address: str, found: Resolution, depth: int) -> bool:
+    """Follow an address. True if it is an account or an alias."""
+    row = connection.execute(_BY_ADDRESS, {"address": address}).one_or_none()
+    if row is not None:
+        if row.enabled:
+            found.local[row.address] = Target(row.id, row.inbox, row.directory)
+            found.trail.append(f"{address} is an account")
+        elif not found.known:
+            found.disabled = True
+        return bool(row.enabled)
+    targets = alias_targets_txn(connection, address)
+    for target in targets:
+        step = f"{address} -> {target}"
+        if step in found.trail or depth >= _DEEPEST or len(found.trail) >= MOST_TARGETS:
+            continue
+        found.trail.append(step)
+        if _is_ours_txn(connection, target.rpartition("@")[2]):
+            _expand_txn(connection, target, found, depth + 1)
+        elif target not in found.remote:
+            found.remote.append(target)
+    return bool(targets)
+
+
+def _administrators_txn(connection: Connection, domain: str, found: Resolution) -> None:
+    administrators = connection.execute(_ADMINISTRATORS).all()
+    own = [row for row in administrators if row.address.endswith(f"@{domain}")]
+    for row in own or administrators:
+        found.local[row.address] = Target(row.id, row.inbox, row.directory)
+        found.trail.append(f"{row.address} is an administrator")
+
+
+def _is_ours_txn(connection: Connection, domain: str) -> bool:
+    return connection.execute(_OURS, {"domain": domain}).first() is not None

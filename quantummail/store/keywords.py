@@ -1,0 +1,47 @@
+"""Keywords of a mailbox: each has a bit, given out as names come (RFC 3501 2.3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select
+
+from quantummail.store.errors import LimitReached
+from quantummail.store.flags import KEYWORD_SHIFT, MAX_KEYWORD_LENGTH, MAX_KEYWORDS
+from quantummail.store.tables import keywords
+
+
+def keywords_txn(connection: Connection, account_id: int, mailbox_id: int) -> tuple[str, ...]:
+    """The keywords of a mailbox in the order of their bits."""
+    rows = connection.execute(
+        select(keywords.c.name)
+        .where(keywords.c.account_id == account_id, keywords.c.mailbox_id == mailbox_id)
+        .order_by(keywords.c.bit)
+    )
+    return tuple(row.name for row in rows)
+
+
+def keyword_mask_txn(
+    connection: Connection, account_id: int, mailbox_id: int, names: Sequence[str], *, create: bool = True
+) -> int:
+    """The bits of keywords (any case); unknown ones get a bit, or count as none if not to `create`."""
+    known = keywords_txn(connection, account_id, mailbox_id)
+    bits = {name.lower(): bit for bit, name in enumerate(known)}
+    mask = 0
+    for name in names:
+        bit = bits.get(name.lower())
+        if bit is None:
+            if not create:
+                continue
+            bit = len(bits)
+            if bit >= MAX_KEYWORDS:
+                raise LimitReached(f"a mailbox has at most {MAX_KEYWORDS} keywords")
+            if len(name) > MAX_KEYWORD_LENGTH:
+                raise LimitReached(f"a keyword has at most {MAX_KEYWORD_LENGTH} characters")
+            connection.execute(
+                insert(keywords),
+                {"account_id": account_id, "mailbox_id": mailbox_id, "bit": bit, "name": name},
+            )
+            bits[name.lower()] = bit
+        mask |= 1 << (KEYWORD_SHIFT + bit)
+    return mask

@@ -1,0 +1,278 @@
+"""Mailboxes of accounts: created, renamed, deleted, subscribed, each with its Maildir."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, func, insert, literal_column, select, update
+
+from quantummail.message.ids import new_id
+from quantummail.store import uidfile
+from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
+from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
+from quantummail.store.records import Mailbox, Quota
+from quantummail.store.removals import remove_all_txn
+from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
+from quantummail.store.transaction import Transaction
+from quantummail.store.uidfile import UidPromise
+from quantummail.store.views import MAILBOX_COLUMNS, mailbox_of
+
+if TYPE_CHECKING:
+    from quantummail.store.database import Database
+    from quantummail.store.messages import Messages
+    from quantummail.store.threads import Inline, Threads
+
+MOST_MAILBOXES = 10_000
+INBOX = "INBOX"
+# Directory of a deleted mailbox, in tmp/ of the account's INBOX, with the mailbox's id behind
+ASIDE = "removed-"
+# What every account gets, with the attributes of RFC 6154
+STANDARD = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash",
+            "Archive": "\\Archive"}
+
+
+class Mailboxes:
+    """The mailboxes of all accounts. Names are those of IMAP, in Unicode, with ``/`` between levels."""
+
+    def __init__(self, database: Database, root: str, threads: Inline | Threads, messages_: Messages) -> None:
+        self._database = database
+        self._root = root
+        self._threads = threads
+        self._messages = messages_
+
+    async def list(self, account_id: int) -> list[Mailbox]:
+        """All mailboxes of an account, by name."""
+        return await self._database.run(_list_txn, account_id)
+
+    async def find(self, account_id: int, name: str) -> Mailbox | None:
+        """The mailbox of this name; INBOX in any case."""
+        return await self._database.run(find_txn, account_id, canonical(name))
+
+    async def create(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
+        """Create a mailbox and those above it that are missing (RFC 3501 6.3.3).
+
+        Raises `InvalidName`, `AlreadyExists` or `LimitReached`; `NotAllowed` if the use belongs to another mailbox.
+        """
+        name = check_name(name)
+        return await self._database.write(self._create_txn, account_id, name, special_use)
+
+    async def delete(self, account_id: int, name: str) -> None:
+        """Delete a mailbox with its messages; those below it stay (RFC 3501 6.3.4). INBOX cannot be deleted."""
+        name = canonical(name)
+        if name == INBOX:
+            raise NotAllowed("INBOX cannot be deleted")
+        aside = await self._database.write(self._delete_txn, account_id, name)
+        await self._threads.run(shutil.rmtree, aside, True)
+
+    async def rename(self, account_id: int, old: str, new: str) -> None:
+        """Rename a mailbox and those below it; INBOX instead gives its messages to the new one (RFC 3501 6.3.5)."""
+        old, new = canonical(old), check_name(new)
+        if old == INBOX:
+            created = await self.create(account_id, new)
+            inbox = await self.find(account_id, INBOX)
+            assert inbox is not None
+            snapshot = await self._messages.open(account_id, inbox.id, claim_recent=False)
+            await self._messages.move(account_id, inbox.id, snapshot.uids, created.id)
+            return
+        if new == INBOX:
+            raise AlreadyExists("INBOX exists already")
+        if new.startswith(old + "/"):
+            raise NotAllowed("a mailbox cannot be moved below itself")
+        await self._database.write(self._rename_txn, account_id, old, new)
+
+    async def subscribe(self, account_id: int, name: str) -> None:
+        """Subscribe to a name, whether it exists or not (RFC 3501 6.3.6)."""
+        await self._database.write(subscribe_txn, account_id, check_name(name))
+
+    async def unsubscribe(self, account_id: int, name: str) -> None:
+        """End a subscription; nothing happens where there is none."""
+        await self._database.write(_unsubscribe_txn, account_id, canonical(name))
+
+    async def subscriptions(self, account_id: int) -> Sequence[str]:
+        """Names subscribed to, sorted."""
+        return await self._database.run(_subscriptions_txn, account_id)
+
+    async def quota(self, account_id: int) -> Quota:
+        """Limits and use."""
+        return await self._database.run(_quota_txn, account_id)
+
+    # Transactions that touch the tree: a directory is made before its row, so a row always has its directory.
+
+    def create_standard_txn(self, transaction: Transaction, account_id: int) -> None:
+        """INBOX and the special-use mailboxes, those that are missing, subscribed."""
+        for name, special_use in STANDARD.items():
+            if find_txn(transaction.connection, account_id, name) is None:
+                self.create_one_txn(transaction, account_id, name, special_use)
+            subscribe_txn(transaction, account_id, name)
+
+    def _create_txn(self, transaction: Transaction, account_id: int, name: str, special_use: str) -> Mailbox:
+        connection = transaction.connection
+        if find_txn(connection, account_id, name) is not None:
+            raise AlreadyExists("the mailbox exists already")
+        levels = name.split("/")
+        count = connection.execute(
+            select(func.count()).select_from(mailboxes).where(mailboxes.c.account_id == account_id)
+        ).scalar_one()
+        if count + len(levels) > MOST_MAILBOXES:
+            raise LimitReached(f"an account has at most {MOST_MAILBOXES} mailboxes")
+        if special_use:
+            taken = connection.execute(
+                select(mailboxes.c.id)
+                .where(mailboxes.c.account_id == account_id, mailboxes.c.special_use == special_use)
+            ).first()
+            if taken is not None:
+                raise NotAllowed("another mailbox has this special use")
+        for depth in range(1, len(levels)):
+            above = "/".join(levels[:depth])
+            if find_txn(connection, account_id, above) is None:
+                self.create_one_txn(transaction, account_id, above, "")
+        self.create_one_txn(transaction, account_id, name, special_use)
+        created = find_txn(connection, account_id, name)
+        assert created is not None
+        return created
+
+    def create_one_txn(self, transaction: Transaction, account_id: int, name: str, special_use: str) -> None:
+        """A mailbox row and its directory; the caller has checked the name."""
+        connection = transaction.connection
+        address = connection.execute(select(accounts.c.address).where(accounts.c.id == account_id)).scalar_one()
+        directory = os.path.normpath(os.path.join(account_directory(address), folder(name)))
+        try:
+            promise = self._prepare_directory(directory, _next_uidvalidity_txn(connection, account_id))
+        except OSError as error:
+            raise Unavailable(f"the mailbox cannot be made: {error.strerror}") from error
+        # UIDs of a mailbox whose row was lost go on where they could have been
+        uidnext = promise.reserved if promise.reserved > uidfile.BLOCK + 1 else 1
+        connection.execute(insert(mailboxes), {
+            "account_id": account_id, "name": name, "special_use": special_use, "object_id": f"F{new_id()}",
+            "directory": directory, "uidvalidity": promise.uidvalidity, "uidnext": uidnext,
+            "uid_reserved": promise.reserved, "highestmodseq": 1, "recent_from": uidnext, "messages": 0,
+            "unseen": 0, "deleted": 0, "size": 0, "scanned": "",
+        })
+
+    def _prepare_directory(self, directory: str, uidvalidity: int) -> UidPromise:
+        path = os.path.join(self._root, directory)
+        make_maildir(path)
+        promise = uidfile.read(path)
+        if promise is None:
+            promise = UidPromise(uidvalidity, uidfile.BLOCK + 1)
+            uidfile.write(path, promise)
+        return promise
+
+    def _rename_txn(self, transaction: Transaction, account_id: int, old: str, new: str) -> None:
+        connection = transaction.connection
+        moved = [box for box in _list_txn(connection, account_id) if (box.name + "/").startswith(old + "/")]
+        if not moved:
+            raise NoSuchMailbox("the mailbox does not exist")
+        if find_txn(connection, account_id, new) is not None:
+            raise AlreadyExists("a mailbox of the new name exists already")
+        names = [(box, check_name(new + box.name.removeprefix(old))) for box in moved]
+        above = new.rpartition("/")[0]
+        if above and find_txn(connection, account_id, above) is None:
+            self._create_txn(transaction, account_id, above, "")
+        for box, name in names:
+            row = connection.execute(select(mailboxes.c.directory).where(mailboxes.c.id == box.id)).one()
+            directory = os.path.join(row.directory.rpartition("/.")[0], folder(name))
+            connection.execute(
+                update(mailboxes).where(mailboxes.c.id == box.id).values(name=name, directory=directory, scanned="")
+            )
+            connection.execute(
+                update(removals)
+                .where(removals.c.account_id == account_id, removals.c.directory == row.directory)
+                .values(directory=directory)
+            )
+            self._rename_directory(row.directory, directory)
+
+    def _delete_txn(self, transaction: Transaction, account_id: int, name: str) -> str:
+        connection = transaction.connection
+        row = connection.execute(
+            select(mailboxes.c.id, mailboxes.c.directory, mailboxes.c.highestmodseq)
+            .where(mailboxes.c.account_id == account_id, mailboxes.c.name == name)
+        ).one_or_none()
+        if row is None:
+            raise NoSuchMailbox("the mailbox does not exist")
+        remove_all_txn(transaction, account_id, row.id)
+        connection.execute(delete(mailboxes).where(mailboxes.c.id == row.id))
+        transaction.changed(row.id, row.highestmodseq + 1)
+        # Before the commit: a mailbox of the same name may be made right behind it. The name tells a scan after a
+        # crash whether the row is still there (then the directory goes back) or not (then it is removed).
+        aside = os.path.join(row.directory.rpartition("/.")[0], "tmp", f"{ASIDE}{row.id}")
+        self._rename_directory(row.directory, aside)
+        return os.path.join(self._root, aside)
+
+    def _rename_directory(self, old: str, new: str) -> None:
+        source, target = os.path.join(self._root, old), os.path.join(self._root, new)
+        try:
+            # a transaction that failed together with others is run again: then this is done already
+            if os.path.exists(source) or not os.path.exists(target):
+                os.rename(source, target)
+            sync_directory(os.path.dirname(source))
+            sync_directory(os.path.dirname(target))
+        except OSError as error:
+            raise Unavailable(f"the mailbox cannot be renamed: {error.strerror}") from error
+
+
+def canonical(name: str) -> str:
+    """The name as rows have it; what can be no name comes back as it is, and will not be found."""
+    try:
+        return check_name(name)
+    except InvalidName:
+        return name
+
+
+def find_txn(connection: Connection, account_id: int, name: str) -> Mailbox | None:
+    """The mailbox of this name."""
+    row = connection.execute(
+        select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == account_id, mailboxes.c.name == name)
+    ).one_or_none()
+    return None if row is None else mailbox_of(row)
+
+
+def _list_txn(connection: Connection, account_id: int) -> list[Mailbox]:
+    rows = connection.execute(
+        select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == account_id).order_by(mailboxes.c.name)
+    )
+    return [mailbox_of(row) for row in rows]
+
+
+def _next_uidvalidity_txn(connection: Connection, account_id: int) -> int:
+    # Greater than any other of the account: a mailbox deleted and made again is another one (RFC 3501 2.3.1.1)
+    highest = connection.execute(
+        select(func.max(mailboxes.c.uidvalidity)).where(mailboxes.c.account_id == account_id)
+    ).scalar()
+    return max(int(time.time()), (highest or 0) + 1)
+
+
+def subscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:
+    """Subscribe; nothing happens where there is a subscription."""
+    there: object = transaction.connection.execute(
+        select(literal_column("1")).where(subscriptions.c.account_id == account_id, subscriptions.c.name == name)
+    ).first()
+    if there is None:
+        transaction.connection.execute(insert(subscriptions), {"account_id": account_id, "name": name})
+
+
+def _unsubscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:
+    transaction.connection.execute(
+        delete(subscriptions).where(subscriptions.c.account_id == account_id, subscriptions.c.name == name)
+    )
+
+
+def _subscriptions_txn(connection: Connection, account_id: int) -> list[str]:
+    return list(connection.execute(
+        select(subscriptions.c.name).where(subscriptions.c.account_id == account_id).order_by(subscriptions.c.name)
+    ).scalars())
+
+
+def _quota_txn(connection: Connection, account_id: int) -> Quota:
+    row = connection.execute(
+        select(
+            accounts.c.quota_bytes, accounts.c.used_bytes, accounts.c.quota_messages, accounts.c.used_messages
+        ).where(accounts.c.id == account_id)
+    ).one()
+    return Quota(*row)
+
+

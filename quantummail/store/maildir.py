@@ -1,0 +1,141 @@
+"""The Maildir++ tree: where an account's mailboxes are, and what their files are called.
+
+``<mail root>/<domain>/<local part>/`` is INBOX; ``.Sent`` or ``.Lists.Python`` below it are further mailboxes, their
+names in modified UTF-7 with the dot encoded too. Files are ``<seconds>.<unique>.<host>,S=<octets>``, in ``cur/`` with
+``:2,`` and the letters of their flags behind (https://cr.yp.to/proto/maildir.html).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import unicodedata
+
+from quantummail.message import modified_utf7
+from quantummail.store.errors import InvalidName
+from quantummail.store.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+
+MOST_LEVELS = 16
+IN_NEW = -1
+"""The value of `on_disk` for a file in new/."""
+
+# In the order of the alphabet, as Maildir wants them
+_LETTERS = (("D", DRAFT), ("F", FLAGGED), ("R", ANSWERED), ("S", SEEN), ("T", DELETED))
+_BITS = dict(_LETTERS)
+_INFO = tuple(
+    ":2," + "".join(letter for letter, bit in _LETTERS if mask & bit) for mask in range(1 << 5)
+)
+DISK_MASK = DRAFT | FLAGGED | ANSWERED | SEEN | DELETED
+_UNSAFE = re.compile(r"[%/\x00-\x1f\x7f]|^\.")
+
+HOST = socket.gethostname().split(".")[0].replace("/", "").replace(":", "") or "localhost"
+
+
+def account_directory(address: str) -> str:
+    """The account's INBOX, relative to the mail root. Characters that a file name cannot hold are ``%XX``."""
+    local_part, _, domain = address.rpartition("@")
+    return f"{_escape(domain)}/{_escape(local_part)}"
+
+
+def _escape(text: str) -> str:
+    return _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", text)
+
+
+def unescape(text: str) -> str:
+    """The domain or local part that a directory was named after."""
+    return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match.group(1), 16)), text)
+
+
+def check_name(name: str) -> str:
+    """A mailbox name in its one true form (NFC, INBOX in capitals); `InvalidName` says what is wrong with it."""
+    name = unicodedata.normalize("NFC", name)
+    levels = name.split("/")
+    if levels[0].upper() == "INBOX":
+        levels[0] = "INBOX"
+    if "" in levels:
+        raise InvalidName("a mailbox name has an empty level")
+    if len(levels) > MOST_LEVELS:
+        raise InvalidName(f"a mailbox name has more than {MOST_LEVELS} levels")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise InvalidName("a mailbox name has a control character")
+    if len(folder(name)) > 255:
+        raise InvalidName("a mailbox name is too long")
+    return "/".join(levels)
+
+
+def folder(name: str) -> str:
+    """The directory of a mailbox below that of its account, empty for INBOX."""
+    if name == "INBOX":
+        return ""
+    return "." + ".".join(modified_utf7.encode(level, also=".") for level in name.split("/"))
+
+
+def name_of_folder(directory: str) -> str:
+    """The mailbox whose directory this is. `InvalidName` if no mailbox can be called that."""
+    if not directory:
+        return "INBOX"
+    try:
+        return check_name("/".join(modified_utf7.decode(level) for level in directory[1:].split(".")))
+    except ValueError as error:
+        raise InvalidName(str(error)) from error
+
+
+def path_of(file: str, on_disk: int) -> str:
+    """Where a message's file is below its mailbox's directory."""
+    if on_disk == IN_NEW:
+        return f"new/{file}"
+    return f"cur/{file}{_INFO[on_disk & DISK_MASK]}"
+
+
+def split_info(file_name: str) -> tuple[str, int]:
+    """A file name of cur/ as (name without flags, flags)."""
+    name, _, info = file_name.partition(":2,")
+    flags = 0
+    for letter in info:
+        flags |= _BITS.get(letter, 0)
+    return name, flags
+
+
+def keyword_letters(file_name: str) -> list[int]:
+    """The lower-case letters a..z in a file name's flags, as 0..25: Dovecot's keywords."""
+    return [ord(letter) - 97 for letter in file_name.partition(":2,")[2] if "a" <= letter <= "z"]
+
+
+def file_name(seconds: int, unique: str, size: int) -> str:
+    """The name of a new file; `unique` is a pure function of what is stored, so that a repetition finds itself."""
+    return f"{seconds}.{unique}.{HOST},S={size}"
+
+
+def make_maildir(path: str) -> None:
+    """Create cur, new and tmp, durably. What is there stays."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    for part in ("tmp", "new", "cur"):
+        os.makedirs(os.path.join(path, part), mode=0o700, exist_ok=True)
+    parent = os.path.dirname(path)
+    # the grandparent too: the first account of a domain creates the domain's directory
+    for directory in (path, parent, os.path.dirname(parent)):
+        sync_directory(directory)
+
+
+def sync_directory(path: str) -> None:
+    """Make the entries of a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def locate(directory: str, file: str) -> str | None:
+    """Find a file whose flags another program changed: its path, or None if it is gone."""
+    for part in ("cur", "new"):
+        folder_path = os.path.join(directory, part)
+        try:
+            with os.scandir(folder_path) as entries:
+                for entry in entries:
+                    if entry.name.startswith(file) and entry.name.partition(":2,")[0] == file:
+                        return entry.path
+        except FileNotFoundError:
+            continue
+    return None

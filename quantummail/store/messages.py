@@ -1,0 +1,183 @@
+"""Messages of mailboxes: read, stored, flagged, copied, expunged. What has returned is on stable storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+from twisted.internet.defer import Deferred, gatherResults
+
+from quantummail.message.ids import new_id
+from quantummail.store import files
+from quantummail.store.additions import Addition, Additions
+from quantummail.store.copying import Copier
+from quantummail.store.errors import NoSuchMailbox, OverQuota, StoreError, Unavailable
+from quantummail.store.files import Arrivals
+from quantummail.store.flag_changes import Operation, set_flags_txn
+from quantummail.store.maildir import path_of
+from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
+from quantummail.store.removals import remove_txn
+from quantummail.store.storing import NewMessage, Target, store_files
+from quantummail.store.tables import accounts, mailboxes
+from quantummail.store.transaction import Work
+from quantummail.store.views import changes_txn, claim_recent_txn, fetch_txn, snapshot_txn
+
+if TYPE_CHECKING:
+    from quantummail.store.database import Database
+    from quantummail.store.spooled import SpooledBody
+    from quantummail.store.threads import Inline, Threads
+
+
+class Messages:
+    """The messages of all accounts. Sequences of UIDs ascend."""
+
+    def __init__(self, database: Database, root: str, threads: Inline | Threads) -> None:
+        self._database = database
+        self._root = root
+        self._threads = threads
+        self._additions = Additions(root)
+        self.arrivals = Arrivals()
+        self._copier = Copier(database, root, threads, self._additions, self.arrivals)
+
+    async def open(self, account_id: int, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
+        """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not)."""
+        recent_from = None
+        snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
+        if claim_recent and snapshot.recent_from < snapshot.mailbox.uidnext:
+            recent_from = await self._database.write(claim_recent_txn, account_id, mailbox_id)
+            snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
+        if recent_from is None:
+            return snapshot
+        return Snapshot(snapshot.mailbox, snapshot.uids, snapshot.first_unseen, recent_from, snapshot.keywords)
+
+    async def changes(self, account_id: int, mailbox_id: int, since_modseq: int) -> Changes | None:
+        """What has happened since a mod-sequence; None if the mailbox is gone."""
+        return await self._database.run(changes_txn, account_id, mailbox_id, since_modseq)
+
+    async def fetch(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], *, contents: bool = False
+    ) -> list[Message]:
+        """Rows in the order of UIDs; those that are gone are missing. Ask for at most 500 at once."""
+        return await self._database.run(fetch_txn, account_id, mailbox_id, uids, contents)
+
+    async def set_flags(
+        self,
+        account_id: int,
+        mailbox_id: int,
+        uids: Sequence[int],
+        operation: Operation,
+        flags: int,
+        keywords: Sequence[str],
+        *,
+        unchanged_since: int | None = None,
+    ) -> FlagChange:
+        """Change flags (a mask of system flags) and keywords; `LimitReached` when there are too many keywords."""
+        return await self._database.write(
+            set_flags_txn, account_id, mailbox_id, uids, operation, flags, keywords, unchanged_since
+        )
+
+    async def expunge(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int] | None = None
+    ) -> tuple[int, ...]:
+        """Remove those flagged \\Deleted, of these UIDs or of all; the UIDs that are removed now."""
+        return await self._database.write(remove_txn, account_id, mailbox_id, uids, only_deleted=True)
+
+    async def remove(self, account_id: int, mailbox_id: int, uids: Sequence[int]) -> tuple[int, ...]:
+        """Remove these messages, flagged or not."""
+        return await self._database.write(remove_txn, account_id, mailbox_id, uids)
+
+    async def copy(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
+    ) -> Copied:
+        """Copy to a mailbox of the account: all of those that are there, or nothing (`OverQuota`)."""
+        return await self._copier.copy(account_id, mailbox_id, uids, destination_id, move=False)
+
+    async def move(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
+    ) -> Copied:
+        """Move to a mailbox of the account, in one transaction."""
+        return await self._copier.copy(account_id, mailbox_id, uids, destination_id, move=True)
+
+    async def append(
+        self,
+        account_id: int,
+        mailbox_id: int,
+        body: SpooledBody,
+        *,
+        flags: int,
+        keywords: Sequence[str],
+        internal_date: int | None,
+    ) -> Appended:
+        """Store one message as it is; the body is consumed, whatever happens."""
+        try:
+            directory = await self._database.run(_directory_txn, account_id, mailbox_id)
+            message = NewMessage(new_id(), b"", flags, tuple(keywords), internal_date)
+            (outcome,) = await self.deliver([Target(account_id, mailbox_id, directory)], message, body)
+        finally:
+            body.discard()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def deliver(
+        self, targets: Sequence[Target], message: NewMessage, body: SpooledBody
+    ) -> list[Appended | Exception]:
+        """Store one message for each target; an outcome for each, in their order. The body stays the caller's.
+
+        The hop from the thread that wrote the file to the writer's thread goes without the reactor.
+        """
+        outcomes: list[Deferred[Any]] = [Deferred() for _ in targets]
+
+        def store_and_submit() -> None:
+            additions = store_files(self._root, self.arrivals, targets, message, body)
+            for addition, target, outcome in zip(additions, targets, outcomes, strict=True):
+                self._submit(addition, target, outcome.callback)
+
+        try:
+            await self._threads.run(store_and_submit)
+        except StoreError as error:
+            return [error] * len(targets)
+        results: list[Appended | Exception] = await gatherResults(outcomes)
+        return results
+
+    async def room_for(self, account_id: int, size: int) -> None:
+        """Raise `OverQuota` if a message of this size does not fit."""
+        await self._database.run(_room_txn, account_id, size)
+
+    def _submit(self, addition: Addition, target: Target, done: Any) -> None:
+        def committed(result: Any) -> None:
+            outcome = result if isinstance(result, Exception) else result[0]
+            self._settle(addition, target, isinstance(outcome, Exception))
+            done(outcome)
+
+        self._database.submit(Work(self._additions.add_txn, [addition], committed))
+
+    def _settle(self, addition: Addition, target: Target, failed: bool) -> None:
+        if failed:
+            files.remove(self._root, [(target.directory, path_of(addition.file, addition.on_disk))])
+        self.arrivals.settled([(target.directory, addition.file)])
+
+
+def _directory_txn(connection: Connection, account_id: int, mailbox_id: int) -> str:
+    directory = connection.execute(
+        select(mailboxes.c.directory).where(mailboxes.c.id == mailbox_id, mailboxes.c.account_id == account_id)
+    ).scalar()
+    if directory is None:
+        raise NoSuchMailbox("the mailbox does not exist (any more)")
+    return str(directory)
+
+
+def _room_txn(connection: Connection, account_id: int, size: int) -> None:
+    row = connection.execute(
+        select(
+            accounts.c.quota_bytes, accounts.c.quota_messages, accounts.c.used_bytes, accounts.c.used_messages
+        ).where(accounts.c.id == account_id)
+    ).one_or_none()
+    if row is None:
+        raise Unavailable("the account is gone")
+    if row.quota_bytes and row.used_bytes + size > row.quota_bytes:
+        raise OverQuota("the mailbox is full")
+    if row.quota_messages and row.used_messages >= row.quota_messages:
+        raise OverQuota("the mailbox has too many messages")
+

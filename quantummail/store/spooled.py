@@ -1,0 +1,80 @@
+"""A message while it comes in: in memory, beyond 256 KB in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from quantummail.message.ids import new_id
+
+if TYPE_CHECKING:
+    from quantummail.store.threads import Inline, Threads
+
+IN_MEMORY = 256 * 1024
+_WRITE_SIZE = 256 * 1024
+
+
+class SpooledBody:
+    """Collects the octets of one message. Whoever got it calls `discard` when it is not wanted any more."""
+
+    __slots__ = ("_chunks", "_descriptor", "_directory", "_held", "_path", "_threads", "size")
+
+    def __init__(self, directory: str, threads: Inline | Threads) -> None:
+        self.size = 0
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._directory = directory
+        self._threads = threads
+        self._path: str | None = None
+        self._descriptor = -1
+
+    async def write(self, data: bytes) -> None:
+        """Append. Raises OSError when the disk has no room."""
+        self.size += len(data)
+        self._chunks.append(data)
+        self._held += len(data)
+        if self._held > IN_MEMORY:
+            await self._threads.run(self._spill)
+
+    def _spill(self) -> None:
+        if self._descriptor < 0:
+            self._path = os.path.join(self._directory, f"{new_id()}.tmp")
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        data = memoryview(b"".join(self._chunks))
+        self._chunks.clear()
+        self._held = 0
+        write_all(self._descriptor, data)
+
+    @contextlib.contextmanager
+    def octets(self) -> Iterator[bytes | mmap.mmap]:
+        """All that was written, as one buffer; not to be kept. Blocks: call it in a thread."""
+        if self._descriptor < 0:
+            if len(self._chunks) != 1:
+                self._chunks = [b"".join(self._chunks)]
+            yield self._chunks[0]
+            return
+        self._spill()
+        with mmap.mmap(self._descriptor, self.size, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
+
+    def discard(self) -> None:
+        """Free the memory and the file. May be called twice."""
+        self._chunks = []
+        self._held = 0
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            self._path = None
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write everything, however many calls it takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,156 @@
+"""The store as a whole: the database, the tree of Maildirs, and what keeps the two in step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from quantummail.store.accounts import REMOVED, Aliases, Domains, Users
+from quantummail.store.adoption import Adoption, Findings
+from quantummail.store.bodies import Bodies
+from quantummail.store.changes import ChangeHub
+from quantummail.store.database import Database
+from quantummail.store.directory import Directory
+from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
+from quantummail.store.mailboxes import Mailboxes
+from quantummail.store.maildir import unescape
+from quantummail.store.messages import Messages
+from quantummail.store.mirror import Mirror
+from quantummail.store.names import normal_address
+from quantummail.store.tables import accounts
+from quantummail.store.threads import Inline, Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILE_THREADS = 12
+# A hash that no password has: accounts found in the tree need `user passwd` before anybody can log in
+NO_PASSWORD = "{NONE}"  # noqa: S105  # it is none
+
+
+class Store:
+    """Everything that is kept. Its parts do the work; this opens, starts and stops them."""
+
+    log = Logger(namespace="quantummail.store")
+
+    def __init__(self, reactor: Any, url: str, mail_root: Path, spool: Path, readers: int, delimiter: str) -> None:
+        self._root = str(mail_root)
+        self._spool = str(spool)
+        self._threads: Inline | Threads = Threads(reactor, "store-files", _FILE_THREADS) if reactor else Inline()
+        self.database = Database(url, reactor, readers)
+        self.changes = ChangeHub()
+        self.bodies = Bodies(self._root, self._spool, self._threads)
+        self.messages = Messages(self.database, self._root, self._threads)
+        self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages)
+        self.domains = Domains(self.database)
+        self.users = Users(self.database, self.mailboxes, self._root, self._threads)
+        self.aliases = Aliases(self.database)
+        self.directory = Directory(self.database, reactor, delimiter)
+        self.mirror = Mirror(self.database, self._root, self._threads, reactor)
+        self.adoption = Adoption(self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals)
+        self._scan: Deferred[None] | None = None
+        self._stopping = False
+        self.database.published = self._published
+
+    @classmethod
+    def open(
+        cls, reactor: Any, url: str, mail_root: Path, spool: Path, *, readers: int = 4, delimiter: str = "+"
+    ) -> Store:
+        """A store that is not started yet; nothing is touched. Without a reactor all is done where it is called."""
+        return cls(reactor, url, mail_root, spool, readers, delimiter)
+
+    async def start(self, *, serving: bool = False) -> None:
+        """Begin to work. A server (the only one, it holds the lock) also recovers what a crash left behind."""
+        for directory in (self._root, self._spool):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        self.database.start()
+        self._threads.start()
+        if serving:
+            await self._threads.run(self._empty_spool)
+            self.mirror.wake()
+            self._scan = Deferred.fromCoroutine(self._scan_all())
+
+    async def stop(self) -> None:
+        """Finish what runs, then close."""
+        self._stopping = True
+        if self._scan is not None:
+            await self._scan
+        await self.mirror.stop()
+        self._threads.stop()
+        self.database.stop()
+
+    async def reindex(self, address: str | None = None, *, min_age: float = 0) -> Findings:
+        """Look into every Maildir of an account, or of all and of those that only the tree knows.
+
+        Accounts that only the tree knows are created without a password. `min_age`: see `Adoption.scan`.
+        """
+        if address is not None:
+            user = await self.users.find(address)
+            if user is None:
+                raise NoSuchUser(f"there is no user {address}")
+            return await self.adoption.scan(user.id, user.address, full=True, min_age=min_age)
+        findings = Findings()
+        for found in await self._threads.run(self._accounts_in_tree):
+            try:
+                await self._create_from_tree(found)
+            except StoreError as error:
+                findings.errors.append(f"{found}: {error}")
+        for account_id, account in await self.database.run(_accounts_txn):
+            findings.add(await self.adoption.scan(account_id, account, full=True, min_age=min_age))
+        await self.mirror.catch_up()
+        return findings
+
+    async def _create_from_tree(self, address: str) -> None:
+        if await self.users.find(address) is not None:
+            return
+        with contextlib.suppress(AlreadyExists):
+            await self.domains.add(address.rpartition("@")[2])
+        await self.users.create(address, NO_PASSWORD)
+        self.log.warn("{address} was found in the tree and created without a password", address=address)
+
+    def _accounts_in_tree(self) -> list[str]:
+        found = []
+        for domain in sorted(os.listdir(self._root)):
+            path = os.path.join(self._root, domain)
+            if domain.startswith(".") or not os.path.isdir(path):
+                continue
+            for local_part in sorted(os.listdir(path)):
+                if local_part.startswith(REMOVED) or not os.path.isdir(os.path.join(path, local_part, "cur")):
+                    continue
+                with contextlib.suppress(StoreError):
+                    found.append(normal_address(f"{unescape(local_part)}@{unescape(domain)}"))
+        return found
+
+    async def _scan_all(self) -> None:
+        """Look for what changed while nobody served; in the background, an account at a time."""
+        try:
+            for account_id, address in await self.database.run(_accounts_txn):
+                if self._stopping:
+                    return
+                await self.adoption.scan(account_id, address, full=False)
+        except StoreError as error:
+            self.log.error("the scan of the tree failed: {reason}", reason=str(error))
+        except Exception:
+            self.log.failure("unexpected error in the scan of the tree")
+
+    def _empty_spool(self) -> None:
+        """Nobody was promised anything about what lies here: the 250 comes after a Maildir has it."""
+        for name in os.listdir(self._spool):
+            if name.endswith(".tmp"):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._spool, name))
+
+    def _published(self, changes: dict[int, int]) -> None:
+        self.changes.publish(changes)
+        self.mirror.wake()
+
+
+def _accounts_txn(connection: Connection) -> Sequence[tuple[int, str]]:
+    rows = connection.execute(select(accounts.c.id, accounts.c.address).order_by(accounts.c.id))
+    return [(row.id, row.address) for row in rows]

@@ -1,0 +1,115 @@
+"""A new message on its way into mailboxes: its file first, durable, then its row. Blocking; runs in threads."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantummail.message.description import Description, describe
+from quantummail.store import files
+from quantummail.store.additions import Addition, Rendered
+from quantummail.store.errors import Unavailable
+from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, path_of, sync_directory
+
+if TYPE_CHECKING:
+    from quantummail.store.files import Arrivals
+    from quantummail.store.spooled import SpooledBody
+
+_SMALL = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A mailbox that is to get a message."""
+
+    account_id: int
+    mailbox_id: int
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What is to be stored, and how."""
+
+    id: str
+    """Unique among all messages ever stored: becomes part of the file's name, and the EMAILID."""
+    heading: bytes
+    """Header fields to put before the octets of the body."""
+    flags: int = 0
+    """System flags."""
+    keywords: tuple[str, ...] = ()
+    internal_date: int | None = None
+    """Seconds since the epoch; None for now."""
+
+
+def rendered_of(description: Description) -> Rendered:
+    """The columns of `contents`."""
+    return Rendered(
+        description.envelope, description.body, description.bodystructure, description.parts,
+        description.base_subject, description.sent,
+    )
+
+
+def store_files(
+    root: str, arrivals: Arrivals, targets: Sequence[Target], message: NewMessage, body: SpooledBody
+) -> list[Addition]:
+    """Put the message into every target's Maildir, durably: one file, and hard links for further targets.
+
+    Raises `Unavailable` when the disk does not take it; nothing is left behind then.
+    """
+    now = int(time.time())
+    date = now if message.internal_date is None else message.internal_date
+    size = len(message.heading) + body.size
+    # a file without flags waits in new/, as Maildir wants it
+    on_disk = message.flags & DISK_MASK or IN_NEW
+    names = [file_name(now, f"Q{message.id}R{number}", size) for number in range(len(targets))]
+    paths = [(target.directory, path_of(name, on_disk)) for target, name in zip(targets, names, strict=True)]
+    arriving = [(target.directory, name) for target, name in zip(targets, names, strict=True)]
+    arrivals.expect(arriving)
+    try:
+        with body.octets() as octets:
+            rendered = rendered_of(_write(root, paths, message.heading, octets, message.internal_date))
+    except BaseException as error:
+        files.remove(root, paths)
+        arrivals.settled(arriving)
+        if isinstance(error, OSError):
+            raise Unavailable(f"the disk does not take the message: {error.strerror}") from error
+        raise
+    return [
+        Addition(
+            target.account_id, target.mailbox_id, name, on_disk, size, message.id, date,
+            message.flags, message.keywords, rendered=rendered,
+        )
+        for target, name in zip(targets, names, strict=True)
+    ]
+
+
+def _write(
+    root: str,
+    paths: Sequence[tuple[str, str]],
+    heading: bytes,
+    octets: bytes | mmap.mmap,
+    mtime: int | None,
+) -> Description:
+    directory, path = paths[0]
+    if len(octets) <= _SMALL:
+        whole = heading + octets[:] if heading else octets[:]
+        files.put(root, directory, path, [whole], mtime)
+        description = describe(whole)
+    else:
+        files.put(root, directory, path, [heading, octets], mtime)
+        with (
+            open(os.path.join(root, directory, path), "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        ):
+            description = describe(mapped)
+    source = os.path.join(root, directory, path)
+    for other_directory, other_path in paths[1:]:
+        files.link(root, source, other_directory, other_path)
+    for other_directory, other_path in paths[1:]:
+        sync_directory(os.path.dirname(os.path.join(root, other_directory, other_path)))
+    return description

@@ -1,0 +1,205 @@
+"""The tables. Every row of mail carries its account's id, and no query on mail goes without it.
+
+Times are seconds since the epoch. `alembic/versions` creates the same tables; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _in_mailbox() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailboxes.account_id", "mailboxes.id"], ondelete="CASCADE"
+    )
+
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain_id", Integer, ForeignKey("domains.id"), nullable=False, index=True),
+    Column("address", String, nullable=False, unique=True),
+    Column("password_hash", String, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("quota_bytes", BigInteger, nullable=False),
+    Column("quota_messages", BigInteger, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_messages", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain_id", Integer, ForeignKey("domains.id"), nullable=False, index=True),
+    # `@domain` is the catch-all
+    Column("address", String, nullable=False, unique=True),
+)
+
+alias_targets = Table(
+    "alias_targets",
+    metadata,
+    Column("alias_id", Integer, ForeignKey("aliases.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("target", String, nullable=False),
+    PrimaryKeyConstraint("alias_id", "position"),
+)
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("special_use", String, nullable=False),
+    # MAILBOXID of RFC 8474
+    Column("object_id", String, nullable=False),
+    # the Maildir, relative to the mail root
+    Column("directory", String, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    # UIDs below this one are promised by the Maildir's own file as well: see store/uidfile.py
+    Column("uid_reserved", BigInteger, nullable=False),
+    Column("highestmodseq", BigInteger, nullable=False),
+    # UIDs from here on have not been announced as \Recent to any session
+    Column("recent_from", BigInteger, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("unseen", Integer, nullable=False),
+    Column("deleted", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # modification times of new/ and cur/ at the last scan
+    Column("scanned", String, nullable=False),
+    UniqueConstraint("account_id", "name"),
+    UniqueConstraint("account_id", "directory"),
+    # what the tables below refer to, so that their keys begin with the account and serve the cascade too
+    UniqueConstraint("account_id", "id"),
+    # an id is never given to another mailbox
+    sqlite_autoincrement=True,
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    PrimaryKeyConstraint("account_id", "name"),
+)
+
+keywords = Table(
+    "keywords",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    # position above store.flags.KEYWORD_SHIFT
+    Column("bit", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    PrimaryKeyConstraint("account_id", "mailbox_id", "bit"),
+    _in_mailbox(),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("flags", BigInteger, nullable=False),
+    Column("internal_date", BigInteger, nullable=False),
+    Column("save_date", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # EMAILID of RFC 8474: the key of `contents`
+    Column("email_id", String, nullable=False),
+    # the file's name without its flags
+    Column("file", String, nullable=False),
+    # system flags in the file's name, -1 while it rests in new/
+    Column("on_disk", Integer, nullable=False),
+    # the file's name does not tell the flags (yet)
+    Column("stale", Boolean, nullable=False),
+    Column("bare_lf", Boolean, nullable=False),
+    PrimaryKeyConstraint("account_id", "mailbox_id", "uid"),
+    _in_mailbox(),
+    # a repeated delivery finds itself
+    UniqueConstraint("account_id", "mailbox_id", "file"),
+    Index(None, "account_id", "mailbox_id", "modseq"),
+    Index(None, "account_id", "email_id"),
+    Index("ix_messages_stale", "account_id", "mailbox_id", "uid",
+          sqlite_where=text("stale"), postgresql_where=text("stale")),
+    sqlite_with_rowid=False,
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("email_id", String, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("bodystructure", LargeBinary, nullable=False),
+    Column("parts", LargeBinary, nullable=False),
+    # sort keys (RFC 5256): folded text, and the Date header's time
+    Column("base_subject", String, nullable=False),
+    Column("sent", BigInteger, nullable=True),
+    UniqueConstraint("account_id", "email_id"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "mailbox_id", "modseq", "uid"),
+    _in_mailbox(),
+    sqlite_with_rowid=False,
+)
+
+# Files whose rows are gone: a crash between the commit and the unlink must not bring a deleted message back
+removals = Table(
+    "removals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, nullable=False, index=True),
+    Column("directory", String, nullable=False),
+    Column("file", String, nullable=False),
+    Column("on_disk", Integer, nullable=False),
+)

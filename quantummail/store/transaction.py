@@ -1,0 +1,37 @@
+"""What a piece of writing gets: the connection, and a place to say what the world must learn after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One transaction of the writer. Several pieces of work may share it; all of them are committed, or none."""
+
+    connection: Connection
+    changes: dict[int, int] = field(default_factory=dict)
+    """Mailbox id to the highest mod-sequence it has now."""
+
+    def changed(self, mailbox_id: int, modseq: int) -> None:
+        """To be published after the commit: the mailbox has changed."""
+        if modseq > self.changes.get(mailbox_id, 0):
+            self.changes[mailbox_id] = modseq
+
+
+@dataclass(slots=True)
+class Work:
+    """A piece of writing that waits for its transaction.
+
+    `many_txn` gets the arguments of all works of its kind that share the transaction, and returns their results in
+    order; a result that is an exception is that one work's failure and does not disturb the others.
+    """
+
+    many_txn: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+    argument: Any
+    done: Callable[[Any], None]
+    """Called in the writer's thread with the result or the exception."""

@@ -1,0 +1,143 @@
+"""What sessions read: snapshots of a mailbox, what has changed since, and rows of messages."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from quantummail.store.errors import NoSuchMailbox
+from quantummail.store.flags import SEEN
+from quantummail.store.keywords import keywords_txn
+from quantummail.store.maildir import path_of
+from quantummail.store.records import Changes, Contents, FlagState, Location, Mailbox, Message, Snapshot
+from quantummail.store.rows import AnyRow
+from quantummail.store.tables import contents, mailboxes, messages, tombstones
+from quantummail.store.transaction import Transaction
+from quantummail.store.uids import IN_PAGE, IN_RANGE, conditions
+
+_IN_MAILBOX = (messages.c.account_id == bindparam("account")) & (messages.c.mailbox_id == bindparam("box"))
+MAILBOX_COLUMNS = (
+    mailboxes.c.id, mailboxes.c.account_id, mailboxes.c.name, mailboxes.c.special_use, mailboxes.c.object_id,
+    mailboxes.c.uidvalidity, mailboxes.c.uidnext, mailboxes.c.highestmodseq, mailboxes.c.messages,
+    mailboxes.c.unseen, mailboxes.c.deleted, mailboxes.c.size,
+)
+_SELECT_MAILBOX = select(*MAILBOX_COLUMNS, mailboxes.c.recent_from, mailboxes.c.directory).where(
+    mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account")
+)
+_SELECT_UIDS = select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid)
+_FIRST_UNSEEN = select(func.min(messages.c.uid)).where(_IN_MAILBOX, messages.c.flags.op("&")(SEEN) == 0)
+_SELECT_CHANGED = (
+    select(messages.c.uid, messages.c.modseq, messages.c.flags)
+    .where(_IN_MAILBOX, messages.c.modseq > bindparam("since"))
+    .order_by(messages.c.uid)
+)
+_SELECT_VANISHED = (
+    select(tombstones.c.uid)
+    .where(
+        tombstones.c.account_id == bindparam("account"),
+        tombstones.c.mailbox_id == bindparam("box"),
+        tombstones.c.modseq > bindparam("since"),
+    )
+    .order_by(tombstones.c.uid)
+)
+_ROW = (
+    messages.c.uid, messages.c.modseq, messages.c.flags, messages.c.internal_date, messages.c.save_date,
+    messages.c.size, messages.c.email_id, messages.c.file, messages.c.on_disk, messages.c.bare_lf,
+)
+_WITH_CONTENTS = messages.outerjoin(
+    contents, (contents.c.account_id == messages.c.account_id) & (contents.c.email_id == messages.c.email_id)
+)
+_SELECT_ROWS = select(*_ROW).where(_IN_MAILBOX).order_by(messages.c.uid)
+_SELECT_WHOLE = (
+    select(*_ROW, contents.c.envelope, contents.c.body, contents.c.bodystructure, contents.c.parts)
+    .select_from(_WITH_CONTENTS)
+    .where(_IN_MAILBOX)
+    .order_by(messages.c.uid)
+)
+# built once: composing a statement costs more than running it
+_FETCHES = {
+    (whole, condition): (_SELECT_WHOLE if whole else _SELECT_ROWS).where(condition)
+    for whole in (False, True)
+    for condition in (IN_RANGE, IN_PAGE)
+}
+
+
+def mailbox_of(row: AnyRow) -> Mailbox:
+    """The value of a row of `MAILBOX_COLUMNS`, which may have further columns behind."""
+    return Mailbox(*row[: len(MAILBOX_COLUMNS)])
+
+
+def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) -> AnyRow | None:
+    """The mailbox's columns, `recent_from` and `directory`."""
+    return connection.execute(_SELECT_MAILBOX, {"account": account_id, "box": mailbox_id}).one_or_none()
+
+
+def snapshot_txn(connection: Connection, account_id: int, mailbox_id: int) -> Snapshot:
+    """A mailbox as it is now."""
+    row = mailbox_row_txn(connection, account_id, mailbox_id)
+    if row is None:
+        raise NoSuchMailbox("the mailbox does not exist (any more)")
+    key = {"account": account_id, "box": mailbox_id}
+    uids = array("I", connection.execute(_SELECT_UIDS, key).scalars())
+    first_unseen = 0
+    if row.unseen:
+        uid = connection.execute(_FIRST_UNSEEN, key).scalar()
+        first_unseen = uids.index(uid) + 1 if uid is not None else 0
+    return Snapshot(
+        mailbox_of(row), uids, first_unseen, row.recent_from, keywords_txn(connection, account_id, mailbox_id)
+    )
+
+
+def claim_recent_txn(transaction: Transaction, account_id: int, mailbox_id: int) -> int:
+    """Announce what is \\Recent to one session: the first UID nobody was told about. It counts as told now."""
+    connection = transaction.connection
+    row = mailbox_row_txn(connection, account_id, mailbox_id)
+    if row is None:
+        raise NoSuchMailbox("the mailbox does not exist (any more)")
+    if row.recent_from < row.uidnext:
+        connection.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(recent_from=row.uidnext))
+    recent_from: int = row.recent_from
+    return recent_from
+
+
+def changes_txn(connection: Connection, account_id: int, mailbox_id: int, since: int) -> Changes | None:
+    """What has happened since a mod-sequence; None if the mailbox is gone."""
+    row = mailbox_row_txn(connection, account_id, mailbox_id)
+    if row is None:
+        return None
+    key = {"account": account_id, "box": mailbox_id, "since": since}
+    if row.highestmodseq <= since:
+        return Changes(mailbox_of(row), keywords_txn(connection, account_id, mailbox_id), (), ())
+    return Changes(
+        mailbox_of(row),
+        keywords_txn(connection, account_id, mailbox_id),
+        tuple(FlagState(*changed) for changed in connection.execute(_SELECT_CHANGED, key)),
+        tuple(connection.execute(_SELECT_VANISHED, key).scalars()),
+    )
+
+
+def fetch_txn(
+    connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int], whole: bool
+) -> list[Message]:
+    """Rows of messages, `whole` with their contents; those that are gone are missing."""
+    row = mailbox_row_txn(connection, account_id, mailbox_id)
+    if row is None:
+        return []
+    key = {"account": account_id, "box": mailbox_id}
+    found: list[Message] = []
+    for condition, parameters in conditions(uids):
+        rows = connection.execute(_FETCHES[whole, condition], {**key, **parameters})
+        found += [_message(message, row.directory, whole) for message in rows]
+    return found
+
+
+def _message(row: AnyRow, directory: str, whole: bool) -> Message:
+    uid, modseq, flags, internal_date, save_date, size, email_id, file, on_disk, bare_lf = row[:10]
+    # the outer join finds no contents only if a foreign hand deleted them: IMAP then shows an empty text message
+    contents_ = Contents(*row[10:14]) if whole and row[10] is not None else None
+    return Message(
+        uid, modseq, flags, internal_date, save_date, size, email_id,
+        Location(directory, path_of(file, on_disk), bare_lf), contents_,
+    )

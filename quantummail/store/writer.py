@@ -1,0 +1,122 @@
+"""Group commit: whatever waits is written in one transaction; if that fails, each is run alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.logger import Logger
+
+from quantummail.store.errors import StoreError, Unavailable
+from quantummail.store.transaction import Transaction, Work
+
+_log = Logger(namespace="quantummail.store")
+MOST_WORKS = 256
+
+
+def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+    """Run works of any kinds in one transaction, or each in its own if that fails. Results, and changes to publish.
+
+    A result is an exception where the work failed: a `StoreError` as it is, a database error as `Unavailable`.
+    """
+    if len(works) > 1:
+        try:
+            return _one_transaction(connection, works)
+        except _NotBegun as error:
+            return [_unavailable(error.__cause__)] * len(works), {}
+        except Exception as error:
+            if not isinstance(error, StoreError):
+                _log.warn("{count} writes failed together and are tried one by one: {error!r}",
+                          count=len(works), error=error)
+    results: list[Any] = []
+    changes: dict[int, int] = {}
+    for work in works:
+        try:
+            result, changed = _one_transaction(connection, [work])
+            results += result
+            changes.update(changed)
+        except _NotBegun as error:
+            results.append(_unavailable(error.__cause__))
+        except SQLAlchemyError as error:
+            results.append(_unavailable(error))
+        except Exception as error:
+            results.append(error)
+    return results, changes
+
+
+class _NotBegun(Exception):
+    """Not even a transaction could be had: nobody's work is to blame."""
+
+
+def _unavailable(error: BaseException | None) -> Unavailable:
+    _log.error("the database failed: {error}", error=str(getattr(error, "orig", None) or error))
+    return Unavailable("the database is not available")
+
+
+def _one_transaction(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+    transaction = Transaction(connection)
+    results: list[Any] = [None] * len(works)
+    try:
+        begun = connection.begin()
+    except SQLAlchemyError as error:
+        raise _NotBegun from error
+    with begun:
+        for many_txn, places in _by_kind(works).items():
+            outcome = many_txn(transaction, [works[place].argument for place in places])
+            for place, result in zip(places, outcome, strict=True):
+                results[place] = result
+    return results, transaction.changes
+
+
+def _by_kind(works: Sequence[Work]) -> dict[Callable[..., Sequence[Any]], list[int]]:
+    """Works that wait together were asked for by different sessions: their order is ours to choose."""
+    kinds: dict[Callable[..., Sequence[Any]], list[int]] = {}
+    for place, work in enumerate(works):
+        kinds.setdefault(work.many_txn, []).append(place)
+    return kinds
+
+
+class Writer:
+    """The one thread that writes."""
+
+    def __init__(self, engine: Engine, publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None]) -> None:
+        self._engine = engine
+        self._publish = publish
+        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write what is submitted."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end the thread. Blocks until that is done."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def submit(self, work: Work) -> None:
+        """Queue a work, from any thread."""
+        self._waiting.put(work)
+
+    def _run(self) -> None:
+        stopping = False
+        with self._engine.connect() as connection:
+            while not stopping:
+                works, stopping = self._take()
+                if works:
+                    results, changes = commit_together(connection, works)
+                    self._publish(list(zip(works, results, strict=True)), changes)
+
+    def _take(self) -> tuple[list[Work], bool]:
+        works: list[Work] = []
+        item = self._waiting.get()
+        while item is not None:
+            works.append(item)
+            if len(works) == MOST_WORKS or self._waiting.empty():
+                return works, False
+            item = self._waiting.get()
+        return works, True
