@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from quantummail.auth.hashing import Hashing
     from quantummail.auth.successes import Successes
+    from quantummail.store.accounts import Users
     from quantummail.store.records import Credentials, User
-    from quantummail.store.users import Users
 
 
 class IAccount(Interface):

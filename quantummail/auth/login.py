@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.cred.error import UnauthorizedLogin
@@ -14,13 +13,15 @@ from quantummail.auth.accounts import Accounts, IAccount, StoredPasswords
 from quantummail.auth.attempt import Attempt, LoginFailed, LoginUnavailable
 from quantummail.auth.successes import Successes
 from quantummail.auth.throttle import LoginLimits, Throttle
+from quantummail.store.errors import InvalidName
+from quantummail.store.names import normal_address
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from quantummail.auth.hashing import Hashing
+    from quantummail.store.accounts import Users
     from quantummail.store.records import User
-    from quantummail.store.users import Users
 
 __all__ = ["Authenticator", "LoginFailed", "LoginLimits", "LoginUnavailable"]
 
@@ -91,10 +92,12 @@ class Authenticator:
 
 def normalised(username: str) -> str:
     """The address a user name stands for; empty for what cannot be one (a name without domain)."""
-    local_part, at, domain = username.rpartition("@")
-    if not (local_part and at and domain) or len(username) > MAX_USERNAME or "\0" in username:
+    if len(username) > MAX_USERNAME:
         return ""
-    return unicodedata.normalize("NFC", username).lower()
+    try:
+        return normal_address(username)
+    except InvalidName:
+        return ""
 
 
 def printable(username: str) -> str:

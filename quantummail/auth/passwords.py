@@ -94,7 +94,13 @@ class Passwords:
         if scheme == "PBKDF2":
             return _PBKDF2.fullmatch(value) is not None
         text = stored if scheme in _SALTED else value
-        return bool(scheme) and self._context.identify(text) is not None
+        name = self._context.identify(text) if scheme else None
+        if name is None:
+            return False
+        try:
+            return self._context.handler(name).from_string(text).checksum is not None
+        except (ValueError, TypeError):
+            return False
 
     def _foreign(self, password: str, scheme: str, value: str) -> tuple[bool, bool]:
         own: Callable[[str, str], bool] | None = {"PLAIN": _same, "PBKDF2": _pbkdf2}.get(scheme)
