@@ -1,0 +1,100 @@
+"""Where a POP3 session is, and what may be said there (RFC 1939 3 to 6). Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class State(Enum):
+    """The states of RFC 1939 3."""
+
+    AUTHORIZATION = "before login"
+    TRANSACTION = "after login"
+    UPDATE = "after QUIT"
+
+
+_ANY = frozenset({State.AUTHORIZATION, State.TRANSACTION})
+_BEFORE = frozenset({State.AUTHORIZATION})
+_AFTER = frozenset({State.TRANSACTION})
+
+_LEGAL: dict[str, frozenset[State]] = {
+    "QUIT": _ANY, "CAPA": _ANY,  # RFC 2449 5: CAPA in both states
+    "USER": _BEFORE, "PASS": _BEFORE, "AUTH": _BEFORE, "STLS": _BEFORE, "UTF8": _BEFORE,
+    "STAT": _AFTER, "LIST": _AFTER, "UIDL": _AFTER, "RETR": _AFTER, "TOP": _AFTER,
+    "DELE": _AFTER, "RSET": _AFTER, "NOOP": _AFTER,
+}
+
+_ALWAYS = ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER",
+           "IMPLEMENTATION QuantumMail")
+
+
+class Session:
+    """The state of one session. `refusal` decides whether a command is legal, before it is done."""
+
+    __slots__ = ("failures", "mechanisms", "plaintext", "state", "stls", "tls", "username", "utf8")
+
+    def __init__(self, *, tls: bool, stls: bool, plaintext: bool, mechanisms: tuple[str, ...]) -> None:
+        """
+        :param stls: whether STLS is offered while there is no TLS.
+        :param plaintext: whether this client may send a password without TLS.
+        """
+        self.tls = tls
+        self.stls = stls
+        self.plaintext = plaintext
+        self.mechanisms = mechanisms
+        self.state = State.AUTHORIZATION
+        self.username = ""
+        self.utf8 = False
+        self.failures = 0
+
+    @property
+    def may_login(self) -> bool:
+        """Whether a password may be sent now."""
+        return self.tls or self.plaintext
+
+    def refusal(self, verb: str) -> str | None:
+        """Why this command is not legal now, in words for the client; None if it is."""
+        if self.state not in _LEGAL[verb]:
+            return "please log in first" if self.state is State.AUTHORIZATION else "not after login"
+        if verb in ("USER", "PASS", "AUTH") and not self.may_login:
+            # RFC 2595 2.2: a server may refuse passwords in the clear
+            return "passwords are not taken without TLS: use STLS first, or port 995"
+        if verb == "PASS" and not self.username:
+            return "USER comes first"
+        if verb == "STLS":
+            return self._stls_refusal()
+        return None
+
+    def _stls_refusal(self) -> str | None:
+        if self.tls:
+            return "TLS is active already"
+        if not self.stls:
+            return "TLS is not available"
+        if self.utf8:  # RFC 6856 2.1: STLS after UTF8 may be refused
+            return "STLS comes before UTF8"
+        return None
+
+    def secured(self) -> None:
+        """TLS begins: everything said before is forgotten (RFC 2595 4)."""
+        self.tls = True
+        self.username = ""
+        self.utf8 = False
+
+    def failed(self) -> None:
+        """A login has failed."""
+        self.username = ""
+        self.failures += 1
+
+    def entered(self) -> None:
+        """A login has succeeded."""
+        self.username = ""
+        self.state = State.TRANSACTION
+
+    def capabilities(self) -> list[str]:
+        """The lines of CAPA (RFC 2449 6), as they are true now."""
+        lines = list(_ALWAYS)
+        if self.may_login:
+            lines += ["USER", "SASL " + " ".join(self.mechanisms)]
+        if self.state is State.AUTHORIZATION and self.stls and not self.tls:
+            lines.append("STLS")
+        return lines
