@@ -94,13 +94,14 @@ class DataReader(_Reader):
 
     def _clean(self, piece: bytes) -> bytes:
         piece = self._checked(piece)
-        # RFC 5321 4.5.2: the first dot of a line goes
-        piece = piece.replace(b"\r\n.", b"\r\n")
         if self.normalize:
             # A stray line end may have been the last octet of the piece before
+            ends_line = piece.endswith(b"\n")
             if self._at_line_start and piece[:1] == b".":
                 piece = piece[1:]
-            self._at_line_start = piece.endswith(b"\n")
+            self._at_line_start = ends_line
+        # RFC 5321 4.5.2: the first dot of a line goes
+        piece = piece.replace(b"\r\n.", b"\r\n")
         if not self._started:
             self._started = True
             piece = piece[2:]

@@ -250,6 +250,6 @@ _ANSWERS: Mapping[type, Callable[[SMTPConnection, Any], Awaitable[None]]] = {
     events.Replies: SMTPConnection._on_replies, events.Farewell: SMTPConnection._on_farewell,
     events.StartTls: SMTPConnection._on_start_tls, events.MailAsked: SMTPConnection._on_mail,
     events.RcptAsked: SMTPConnection._on_rcpt, events.VrfyAsked: SMTPConnection._on_vrfy,
-    events.LoginAsked: SMTPConnection._on_login, events.DataAsked: SMTPConnection._on_data, events.Block: SMTPConnection._on_block,
-    events.Complete: SMTPConnection._on_complete,
+    events.LoginAsked: SMTPConnection._on_login, events.DataAsked: SMTPConnection._on_data,
+    events.Block: SMTPConnection._on_block, events.Complete: SMTPConnection._on_complete,
 }

@@ -166,10 +166,13 @@ class ServerSession:
     def answered(self, reply: Reply) -> Reply:
         """Any reply that goes out is counted here: too many refusals end the session (after this reply)."""
         if reply.code >= 500:
-            self.errors += 1
-            if self.settings.max_errors and self.errors >= self.settings.max_errors:
-                self._ending = events.Farewell(self.farewell("4.7.0", "Too many errors"))
+            self._count_error()
         return reply
+
+    def _count_error(self) -> None:
+        self.errors += 1
+        if self.settings.max_errors and self.errors >= self.settings.max_errors:
+            self._ending = events.Farewell(self.farewell("4.7.0", "Too many errors"))
 
     def mail_answered(self, reply: Reply) -> Reply:
         """The receiver's answer to `MailAsked`."""
@@ -243,7 +246,7 @@ class ServerSession:
         if verb in _JUNK:
             self._junk += 1
             if self.settings.max_junk and self._junk > self.settings.max_junk:
-                self.errors += 1
+                self._count_error()
         return run(self, verb, argument)
 
     def _out_of_place(self, verb: str) -> Reply | None:

@@ -37,6 +37,16 @@ class MemoryTransport(StringTransport):
         self.tls_contexts.append(context)
         return True
 
+    def getHandle(self) -> MemoryTransport:  # noqa: N802  # Twisted's name
+        """What pyOpenSSL's connection says once TLS is there."""
+        return self
+
+    def get_protocol_version_name(self) -> str:
+        return "TLSv1.3"
+
+    def get_cipher_name(self) -> str:
+        return "TLS_AES_256_GCM_SHA384"
+
     def full(self) -> None:
         """The peer does not read: ask the connection to stop writing."""
         assert self.producer is not None
