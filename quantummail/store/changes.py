@@ -35,5 +35,5 @@ class ChangeHub:
             for callback in list(self._watchers.get(mailbox_id, {}).values()):
                 try:
                     callback(modseq)
-                except Exception:
+                except Exception:  # noqa: BLE001  # a watcher's bug is not the commit's
                     self.log.failure("unexpected error in a watcher of mailbox {mailbox}", mailbox=mailbox_id)

@@ -139,7 +139,7 @@ class Database:
         for work, result in outcome:
             try:
                 work.done(result)
-            except Exception:
+            except Exception:  # noqa: BLE001  # one caller's bug is not the others'
                 self.log.failure("unexpected error after a write")
 
     def _read(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, literal_column, select
 
 from quantummail.store.accounts import alias_targets_txn
 from quantummail.store.names import lookup_address, lookup_domain
+from quantummail.store.rows import AnyRow
 from quantummail.store.storing import Target
 from quantummail.store.tables import accounts, domains, mailboxes
 
@@ -27,7 +28,10 @@ _REMEMBERED_FOR = 2.0
 _REMEMBERED = 10_000
 
 _ACCOUNT = (
-    select(accounts.c.id, accounts.c.address, accounts.c.enabled, mailboxes.c.id.label("inbox"), mailboxes.c.directory)
+    select(
+        accounts.c.id, accounts.c.address, accounts.c.enabled, accounts.c.quota_bytes, accounts.c.quota_messages,
+        accounts.c.used_bytes, accounts.c.used_messages, mailboxes.c.id.label("inbox"), mailboxes.c.directory,
+    )
     .join_from(accounts, mailboxes, mailboxes.c.account_id == accounts.c.id)
     .where(mailboxes.c.name == "INBOX")
 )
@@ -48,6 +52,8 @@ class Resolution:
     """Addresses elsewhere that an alias leads to."""
     disabled: bool = False
     """The only thing found was an account that is switched off."""
+    owned: bool = False
+    """The address itself (or its user without the detail) is an account or an alias: no role, no catch-all."""
     trail: list[str] = field(default_factory=list)
     """What led where, for the log and for `why`."""
 
@@ -103,6 +109,7 @@ def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter:
         candidates.append(f"{base}@{domain}")
     for candidate in candidates:
         if _expand_txn(connection, candidate, found, 0):
+            found.owned = True
             return found
     if found.disabled:
         return found
@@ -118,7 +125,7 @@ def _expand_txn(connection: Connection, address: str, found: Resolution, depth: 
     row = connection.execute(_BY_ADDRESS, {"address": address}).one_or_none()
     if row is not None:
         if row.enabled:
-            found.local[row.address] = Target(row.id, row.inbox, row.directory)
+            found.local[row.address] = _target_of(row)
             found.trail.append(f"{address} is an account")
         elif not found.known:
             found.disabled = True
@@ -136,11 +143,20 @@ def _expand_txn(connection: Connection, address: str, found: Resolution, depth: 
     return bool(targets)
 
 
+def _target_of(row: AnyRow) -> Target:
+    room = None
+    if row.quota_messages and row.used_messages >= row.quota_messages:
+        room = 0
+    elif row.quota_bytes:
+        room = max(0, row.quota_bytes - row.used_bytes)
+    return Target(row.id, row.inbox, row.directory, room)
+
+
 def _administrators_txn(connection: Connection, domain: str, found: Resolution) -> None:
     administrators = connection.execute(_ADMINISTRATORS).all()
     own = [row for row in administrators if row.address.endswith(f"@{domain}")]
     for row in own or administrators:
-        found.local[row.address] = Target(row.id, row.inbox, row.directory)
+        found.local[row.address] = _target_of(row)
         found.trail.append(f"{row.address} is an administrator")
 
 

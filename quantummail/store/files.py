@@ -9,13 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from quantummail.store.maildir import sync_directory
 from quantummail.store.spooled import write_all
-
-if TYPE_CHECKING:
-    import mmap
 
 # What one system call is given at most: a buffer of a whole large message would be held twice
 _PIECE = 1 << 20
@@ -40,7 +36,7 @@ class Arrivals:
         return {file for where, file in self._names.copy() if where == directory}
 
 
-def write_file(path: str, pieces: Sequence[bytes | mmap.mmap], mtime: int | None = None) -> None:
+def write_file(path: str, pieces: Sequence[bytes | memoryview], mtime: int | None = None) -> None:
     """Create a file durably (its octets, not yet its name)."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -63,7 +59,7 @@ def write_file(path: str, pieces: Sequence[bytes | mmap.mmap], mtime: int | None
         os.close(descriptor)
 
 
-def put(root: str, directory: str, path: str, pieces: Sequence[bytes | mmap.mmap], mtime: int | None = None) -> None:
+def put(root: str, directory: str, path: str, pieces: Sequence[bytes | memoryview], mtime: int | None = None) -> None:
     """Write one file under `path` (``new/...`` or ``cur/...``) of a Maildir, durable with its name."""
     temporary = os.path.join(root, directory, "tmp", os.path.basename(path))
     final = os.path.join(root, directory, path)

@@ -42,12 +42,13 @@ def current_revision(url: str) -> str | None:
 
 def upgrade(url: str) -> tuple[str | None, str]:
     """Bring a database to `EXPECTED_REVISION`, making it if there is none. The revisions before and after."""
+    before = current_revision(url) if _exists(url) else None
+    if before == EXPECTED_REVISION:
+        return before, before
     # Alembic takes longer to load than the whole server
+    from alembic import command
     from alembic.config import Config
 
-    from alembic import command
-
-    before = current_revision(url) if _exists(url) else None
     config = Config()
     config.set_main_option("script_location", str(scripts()))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

@@ -48,6 +48,14 @@ class SpooledBody:
         self._held = 0
         write_all(self._descriptor, data)
 
+    async def head(self, size: int) -> bytes:
+        """The first octets, at most `size`."""
+        if self._descriptor >= 0:
+            return await self._threads.run(os.pread, self._descriptor, size, 0)
+        if len(self._chunks) != 1:
+            self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0][:size]
+
     @contextlib.contextmanager
     def octets(self) -> Iterator[bytes | mmap.mmap]:
         """All that was written, as one buffer; not to be kept. Blocks: call it in a thread."""

@@ -136,7 +136,7 @@ class Store:
                 await self.adoption.scan(account_id, address, full=False)
         except StoreError as error:
             self.log.error("the scan of the tree failed: {reason}", reason=str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001  # the edge of a background task
             self.log.failure("unexpected error in the scan of the tree")
 
     def _empty_spool(self) -> None:

@@ -29,6 +29,8 @@ class Target:
     account_id: int
     mailbox_id: int
     directory: str
+    room: int | None = None
+    """Octets that the account's quota leaves, None for any number. A hint: the delivery itself decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class NewMessage:
     id: str
     """Unique among all messages ever stored: becomes part of the file's name, and the EMAILID."""
     heading: bytes
-    """Header fields to put before the octets of the body."""
+    """Octets to put before those of the body."""
     flags: int = 0
     """System flags."""
     keywords: tuple[str, ...] = ()
     internal_date: int | None = None
     """Seconds since the epoch; None for now."""
+    body_start: int = 0
+    """Where in the body to begin: what is before has been rewritten into `heading`."""
 
 
 def rendered_of(description: Description) -> Rendered:
@@ -63,7 +67,7 @@ def store_files(
     """
     now = int(time.time())
     date = now if message.internal_date is None else message.internal_date
-    size = len(message.heading) + body.size
+    size = len(message.heading) + body.size - message.body_start
     # a file without flags waits in new/, as Maildir wants it
     on_disk = message.flags & DISK_MASK or IN_NEW
     names = [file_name(now, f"Q{message.id}R{number}", size) for number in range(len(targets))]
@@ -72,7 +76,7 @@ def store_files(
     arrivals.expect(arriving)
     try:
         with body.octets() as octets:
-            rendered = rendered_of(_write(root, paths, message.heading, octets, message.internal_date))
+            rendered = rendered_of(_write(root, paths, message, octets))
     except BaseException as error:
         files.remove(root, paths)
         arrivals.settled(arriving)
@@ -89,19 +93,16 @@ def store_files(
 
 
 def _write(
-    root: str,
-    paths: Sequence[tuple[str, str]],
-    heading: bytes,
-    octets: bytes | mmap.mmap,
-    mtime: int | None,
+    root: str, paths: Sequence[tuple[str, str]], message: NewMessage, octets: bytes | mmap.mmap
 ) -> Description:
     directory, path = paths[0]
     if len(octets) <= _SMALL:
-        whole = heading + octets[:] if heading else octets[:]
-        files.put(root, directory, path, [whole], mtime)
+        whole = message.heading + octets[message.body_start :]
+        files.put(root, directory, path, [whole], message.internal_date)
         description = describe(whole)
     else:
-        files.put(root, directory, path, [heading, octets], mtime)
+        with memoryview(octets) as view, view[message.body_start :] as rest:
+            files.put(root, directory, path, [message.heading, rest], message.internal_date)
         with (
             open(os.path.join(root, directory, path), "rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,

@@ -28,7 +28,7 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             return _one_transaction(connection, works)
         except _NotBegun as error:
             return [_unavailable(error.__cause__)] * len(works), {}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it may be the fault of one of them
             if not isinstance(error, StoreError):
                 _log.warn("{count} writes failed together and are tried one by one: {error!r}",
                           count=len(works), error=error)
@@ -43,7 +43,7 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             results.append(_unavailable(error.__cause__))
         except SQLAlchemyError as error:
             results.append(_unavailable(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the caller gets it
             results.append(error)
     return results, changes
 

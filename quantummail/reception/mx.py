@@ -1,0 +1,120 @@
+"""Mail from other servers (port 25) and by local handover (LMTP): only for our own recipients, never relayed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
+from quantummail.reception.recipients import NOT_OURS, Recipients, reply_for
+from quantummail.reception.trace import final_delivery, received
+from quantummail.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from quantummail.delivery.local import LocalDelivery
+    from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.smtp.receiver import Content
+    from quantummail.store.spooled import SpooledBody
+    from quantummail.store.store import Store
+
+SENDER_OK = Reply(250, "2.1.0", "Sender ok")
+NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
+NO_LOGIN = Reply(503, "5.5.1", "There is no login on this port")
+CANNOT_VERIFY = Reply(252, "2.1.5", "Cannot verify the user, but will take mail for it")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptionSettings:
+    """What the ways in have in common."""
+
+    hostname: str
+    max_hops: int = 50
+    tarpit_after: int = 3
+    """Unknown recipients of one connection that are answered at once; every further one costs `tarpit_delay`."""
+    tarpit_delay: float = 1.0
+
+
+class MXReceiver:
+    """Serves one connection of a stranger: an SMTP client on port 25."""
+
+    log: ClassVar[Logger] = Logger(namespace="quantummail.reception")
+
+    def __init__(
+        self, store: Store, delivery: LocalDelivery, settings: ReceptionSettings, clock: IReactorTime
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._settings = settings
+        self._clock = clock
+        self._recipients = Recipients(store.directory)
+        self._unknown = 0
+
+    async def mail(self, client: Client, sender: Sender) -> Reply:
+        """Anybody may begin, as long as there is room for what is coming."""
+        self._recipients.begin()
+        return SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
+
+    async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
+        """Our own recipients only; who guesses addresses waits."""
+        found = await self._recipients.resolve(recipient)
+        reply = self._recipients.accept(sender, recipient, found) if found.ours else NOT_OURS
+        if not reply.positive:
+            self.log.info("recipient <{recipient}> of {client} refused: {code} {status}", code=reply.code,
+                          recipient=str(recipient.address), client=client.address, status=reply.status,
+                          connection=client.connection)
+            await self._tarpit(reply)
+        return reply
+
+    async def _tarpit(self, reply: Reply) -> None:
+        self._unknown += reply.code == 550
+        if self._unknown > self._settings.tarpit_after and self._settings.tarpit_delay:
+            await deferLater(self._clock, self._settings.tarpit_delay)
+
+    async def vrfy(self, client: Client, argument: str) -> Reply:
+        """Nobody learns here who exists (RFC 5321 7.3)."""
+        return CANNOT_VERIFY
+
+    def content(self) -> Content:
+        """A place for the message."""
+        return self._store.bodies.spooled()
+
+    async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
+        """Deliver into every mailbox before the answer."""
+        return [await self._deliver(envelope, content)]
+
+    async def _deliver(self, envelope: Envelope, content: Content) -> Reply:
+        body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
+        if has_looped(await body.head(64 * 1024), self._settings.max_hops):
+            return TOO_MANY_HOPS
+        outcomes = await self._delivery.deliver(
+            envelope, self._recipients.targets(envelope), self._heading(envelope), body
+        )
+        return reply_for(envelope.id, outcomes)
+
+    def _heading(self, envelope: Envelope) -> bytes:
+        return final_delivery(envelope) + received(envelope, self._settings.hostname, time.time())
+
+    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+        """Strangers do not log in here."""
+        return NO_LOGIN, ""
+
+
+class LMTPReceiver(MXReceiver):
+    """Serves a local program that hands mail over: the same rules, an answer for each recipient (RFC 2033 4.2)."""
+
+    async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
+        """Deliver, and say for each recipient what became of it."""
+        body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
+        if has_looped(await body.head(64 * 1024), self._settings.max_hops):
+            return [TOO_MANY_HOPS] * len(envelope.recipients)
+        outcomes = await self._delivery.deliver(
+            envelope, self._recipients.targets(envelope), self._heading(envelope), body
+        )
+        return self._recipients.replies(envelope, outcomes)

@@ -1,0 +1,126 @@
+"""Mail from our users (ports 587 and 465, RFC 6409): logged in, in their own name, completed before it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.logger import Logger
+
+from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.message.headers import MAX_OCTETS, header_end
+from quantummail.reception.authorship import Authorship
+from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
+from quantummail.reception.recipients import Recipients, reply_for
+from quantummail.reception.trace import final_delivery, received
+from quantummail.smtp.reply import Refusal, Reply
+
+if TYPE_CHECKING:
+    from quantummail.delivery.local import LocalDelivery
+    from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.reception.mx import ReceptionSettings
+    from quantummail.smtp.receiver import Content
+    from quantummail.store.spooled import SpooledBody
+    from quantummail.store.store import Store
+
+SENDER_OK = Reply(250, "2.1.0", "Sender ok")
+NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
+LOGIN_FIRST = Reply(530, "5.7.0", "Authentication required")
+LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
+LOGIN_FAILED = Reply(535, "5.7.8", "Authentication failed: wrong user name or password")
+LOGIN_UNAVAILABLE = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
+NOT_YET = Reply(550, "5.7.1", "Sending to other domains is not possible yet: only local recipients")
+KNOWN = Reply(250, "2.1.5", "Recipient known")
+
+
+class SubmissionReceiver:
+    """Serves one connection of a user's mail program."""
+
+    log: ClassVar[Logger] = Logger(namespace="quantummail.reception")
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: LocalDelivery,
+        authenticator: Authenticator,
+        settings: ReceptionSettings,
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._authenticator = authenticator
+        self._settings = settings
+        self._recipients = Recipients(store.directory)
+        self._authorship = Authorship(store.directory, settings.hostname)
+
+    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+        """Check a login. Nobody acts for somebody else."""
+        try:
+            user = await self._authenticator.login(
+                username, password, protocol="submission", client=client.address, connection=client.connection
+            )
+        except LoginFailed:
+            return LOGIN_FAILED, ""
+        except LoginUnavailable:
+            return LOGIN_UNAVAILABLE, ""
+        if authzid and authzid.lower() not in (username.lower(), user.address):
+            return LOGIN_FAILED, ""
+        return LOGGED_IN, user.address
+
+    async def mail(self, client: Client, sender: Sender) -> Reply:
+        """A user writes under their own addresses only; the null sender is for machines (RFC 6409 6.1)."""
+        self._recipients.begin()
+        if not client.user:
+            return LOGIN_FIRST
+        if sender.address is not None and not await self._authorship.owns(client.user, sender.address):
+            self.log.info("sender <{sender}> refused for {user}", sender=str(sender.address), user=client.user,
+                          connection=client.connection, client=client.address)
+            return Reply(553, "5.7.1", "This sender address does not belong to you")
+        return SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
+
+    async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
+        """Our own recipients; the others have to wait until this server sends mail."""
+        found = await self._recipients.resolve(recipient)
+        reply = self._recipients.accept(sender, recipient, found) if found.ours else NOT_YET
+        if not reply.positive:
+            self.log.info("recipient <{recipient}> of {user} refused: {code} {status}", code=reply.code,
+                          recipient=str(recipient.address), user=client.user, status=reply.status,
+                          connection=client.connection, client=client.address)
+        return reply
+
+    async def vrfy(self, client: Client, argument: str) -> Reply:
+        """Who is logged in may ask whether an address of ours exists."""
+        if not client.user:
+            return LOGIN_FIRST
+        local_part, _, domain = argument.strip("<> ").rpartition("@")
+        found = await self._store.directory.resolve(local_part, domain) if local_part else None
+        if found is None or not found.ours:
+            return Reply(252, "2.1.5", "Cannot verify the user")
+        return KNOWN if found.known else Reply(550, "5.1.1", "No such user here")
+
+    def content(self) -> Content:
+        """A place for the message."""
+        return self._store.bodies.spooled()
+
+    async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
+        """Check the header, complete it, deliver."""
+        body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
+        head = await body.head(MAX_OCTETS)
+        end = header_end(head)
+        if end == len(head) < body.size:
+            return [Reply(552, "5.6.0", f"The header is longer than {MAX_OCTETS} octets")]
+        if has_looped(head, self._settings.max_hops):
+            return [TOO_MANY_HOPS]
+        now = time.time()
+        try:
+            header = await self._authorship.completed(head[:end], envelope, now)
+        except Refusal as refusal:
+            self.log.info("message {id} of {user} refused: {reason}", id=envelope.id, user=envelope.client.user,
+                          reason=refusal.reply.text, connection=envelope.client.connection,
+                          client=envelope.client.address)
+            return [refusal.reply]
+        heading = final_delivery(envelope) + received(envelope, self._settings.hostname, now) + header
+        outcomes = await self._delivery.deliver(
+            envelope, self._recipients.targets(envelope), heading, body, body_start=end
+        )
+        return [reply_for(envelope.id, outcomes)]
