@@ -45,6 +45,11 @@ def decode_raw(octets: bytes) -> str:
         return octets.decode("latin-1")
 
 
+def codec(charset: str) -> str | None:
+    """Python's name of a character set; None for those that we do not decode."""
+    return _CODECS.get(charset.lower())
+
+
 def decode_charset(octets: bytes, charset: str) -> str:
     """Octets of a named character set; unknown ones (and utf-7, which is one nobody should decode) as raw octets."""
     codec = _CODECS.get(charset.lower())

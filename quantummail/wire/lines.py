@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+_REMEMBERED = 64
+
 
 class LineTooLong(Exception):
     """The peer sent a line longer than its state allows. The whole line is skipped, the next one reads as usual."""
+
+    def __init__(self, head: bytes = b"", tail: bytes = b"") -> None:
+        super().__init__("line too long")
+        self.head = head
+        """How the line began: IMAP finds the tag here."""
+        self.tail = tail
+        """How it ended: IMAP sees here whether a literal follows."""
 
 
 class LineBuffer:
     """Collects bytes and gives back lines or counted octets, in time linear to what came in."""
 
-    __slots__ = ("_data", "_scanned", "_skipping")
+    __slots__ = ("_data", "_head", "_scanned")
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._scanned = 0
-        self._skipping = False
+        self._head: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._data)
@@ -33,16 +42,17 @@ class LineBuffer:
         end = self._data.find(b"\n", self._scanned)
         if end < 0:
             if len(self._data) > limit:
-                self._skipping = True
-                self._data.clear()
+                if self._head is None:
+                    self._head = bytes(self._data[:_REMEMBERED])
+                del self._data[:-_REMEMBERED]
             self._scanned = len(self._data)
             return None
         line = bytes(self._data[: end + 1])
         del self._data[: end + 1]
         self._scanned = 0
-        if self._skipping or len(line) > limit:
-            self._skipping = False
-            raise LineTooLong
+        head, self._head = self._head, None
+        if head is not None or len(line) > limit:
+            raise LineTooLong(line[:_REMEMBERED] if head is None else head, line[-_REMEMBERED:])
         return line
 
     def take(self, size: int) -> bytes:
@@ -62,4 +72,4 @@ class LineBuffer:
         """Forget what is buffered."""
         self._data.clear()
         self._scanned = 0
-        self._skipping = False
+        self._head = None

@@ -1,0 +1,39 @@
+"""MOVE and UID MOVE (RFC 6851)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantummail.imap import capabilities
+from quantummail.imap.commands.selected import copy_arguments, copy_uid
+from quantummail.imap.registry import SELECTED, command
+
+if TYPE_CHECKING:
+    from quantummail.imap.grammar.cursor import Cursor
+    from quantummail.imap.session import Session
+
+MOVE = capabilities.offer("MOVE")
+
+
+@command("MOVE", SELECTED, capability=MOVE)
+async def move(session: Session, arguments: Cursor) -> str:
+    """MOVE (RFC 6851 3.1)."""
+    return await _move(session, arguments, uid=False)
+
+
+@command("UID MOVE", SELECTED, capability=MOVE)
+async def uid_move(session: Session, arguments: Cursor) -> str:
+    """UID MOVE (RFC 6851 3.2)."""
+    return await _move(session, arguments, uid=True)
+
+
+async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
+    view = session.writable
+    uids, destination = await copy_arguments(session, arguments, uid=uid)
+    if uids:
+        moved = await session.store.messages.move(session.account_id, view.mailbox_id, uids, destination)
+        code = copy_uid(session, moved)
+        if code:
+            # RFC 6851 4.3: before the EXPUNGE responses, which come with the end of the command
+            session.untagged(f"OK {code} Moved")
+    return f"{'UID ' if uid else ''}MOVE completed"

@@ -1,0 +1,183 @@
+"""Commands on the selected mailbox (RFC 3501 6.4, RFC 3691, RFC 4315); FETCH, SEARCH and MOVE stand elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from quantummail.imap import capabilities
+from quantummail.imap.grammar.cursor import BadSyntax
+from quantummail.imap.grammar.flags import store_flags
+from quantummail.imap.grammar.mailbox import mailbox
+from quantummail.imap.grammar.sequence import render, sequence_set
+from quantummail.imap.registry import SELECTED, command
+from quantummail.imap.responses import Refusal
+from quantummail.store.flags import split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantummail.imap.grammar.cursor import Cursor
+    from quantummail.imap.session import Session
+    from quantummail.store.records import Copied, FlagState
+
+UNSELECT = capabilities.offer("UNSELECT")
+UIDPLUS = capabilities.offer("UIDPLUS")
+
+# Messages whose flags change in one transaction
+_PAGE = 5000
+_OPERATIONS: dict[str, Literal["add", "remove", "replace"]] = {"+": "add", "-": "remove", "": "replace"}
+
+
+@command("CHECK", SELECTED)
+async def check(session: Session, arguments: Cursor) -> str:
+    """CHECK (RFC 3501 6.4.1): everything is on disk already; the store is asked for news, hint or no hint."""
+    arguments.end()
+    view = session.selected
+    view.hinted = max(view.hinted, view.modseq + 1)
+    return "CHECK completed"
+
+
+@command("CLOSE", SELECTED)
+async def close(session: Session, arguments: Cursor) -> str:
+    """CLOSE (RFC 3501 6.4.2): \\Deleted messages are removed, and nothing is said about it."""
+    arguments.end()
+    view = session.selected
+    if not view.read_only:
+        await session.store.messages.expunge(session.account_id, view.mailbox_id)
+    session.unselect()
+    return "CLOSE completed"
+
+
+@command("UNSELECT", SELECTED, capability=UNSELECT)
+async def unselect(session: Session, arguments: Cursor) -> str:
+    """UNSELECT (RFC 3691)."""
+    arguments.end()
+    session.unselect()
+    return "UNSELECT completed"
+
+
+@command("EXPUNGE", SELECTED)
+async def expunge(session: Session, arguments: Cursor) -> str:
+    """EXPUNGE (RFC 3501 6.4.3)."""
+    arguments.end()
+    view = session.writable
+    await session.store.messages.expunge(session.account_id, view.mailbox_id)
+    return "EXPUNGE completed"
+
+
+@command("UID EXPUNGE", SELECTED, capability=UIDPLUS)
+async def uid_expunge(session: Session, arguments: Cursor) -> str:
+    """UID EXPUNGE (RFC 4315 2.1)."""
+    arguments.space()
+    numbers = sequence_set(arguments)
+    arguments.end()
+    view = session.writable
+    uids = session.messages(numbers, uid=True)
+    if uids:
+        await session.store.messages.expunge(session.account_id, view.mailbox_id, uids)
+    return "UID EXPUNGE completed"
+
+
+@command("STORE", SELECTED, expunges=False)
+async def store(session: Session, arguments: Cursor) -> str:
+    """STORE (RFC 3501 6.4.6)."""
+    return await _store(session, arguments, uid=False)
+
+
+@command("UID STORE", SELECTED)
+async def uid_store(session: Session, arguments: Cursor) -> str:
+    """UID STORE (RFC 3501 6.4.8)."""
+    return await _store(session, arguments, uid=True)
+
+
+async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
+    arguments.space()
+    numbers = sequence_set(arguments)
+    arguments.space()
+    sign = "+" if arguments.skip(b"+") else "-" if arguments.skip(b"-") else ""
+    item = arguments.word()
+    if item not in ("FLAGS", "FLAGS.SILENT"):
+        raise BadSyntax("Unknown data item")
+    arguments.space()
+    flags, keywords = split(store_flags(arguments))
+    arguments.end()
+    view = session.writable
+    # What others did is told before: afterwards it could not be told from what this client did
+    await session.sync(expunges=False)
+    uids = session.messages(numbers, uid=uid)
+    found = 0
+    for start in range(0, len(uids), _PAGE):
+        change = await session.store.messages.set_flags(
+            session.account_id, view.mailbox_id, uids[start : start + _PAGE], _OPERATIONS[sign], flags, keywords
+        )
+        found += len(change.changed)
+        new_keywords = view.learn_keywords(change.keywords)
+        if new_keywords:
+            session.write(new_keywords)
+        silent = item == "FLAGS.SILENT"
+        await _tell(session, change.changed, silent=silent, uid=uid)
+    if found < len(uids) and not uid:
+        # RFC 2180 4.2.1
+        raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
+    return f"{'UID ' if uid else ''}STORE completed"
+
+
+async def _tell(session: Session, changed: Sequence[FlagState], *, silent: bool, uid: bool) -> None:
+    view = session.selected
+    before = view.modseq
+    if not view.advance(changed):
+        # Somebody else came in between: everything since then is told, .SILENT or not (RFC 3501 6.4.6)
+        await session.sync(expunges=False)
+        changed = [state for state in changed if state.modseq <= before]
+    if not silent:
+        session.write(b"".join([view.flags_line(view.number(state.uid), state, uid=uid) for state in changed]))
+    await session.wire.drained()
+
+
+@command("COPY", SELECTED)
+async def copy(session: Session, arguments: Cursor) -> str:
+    """COPY (RFC 3501 6.4.7)."""
+    return await _copy(session, arguments, uid=False)
+
+
+@command("UID COPY", SELECTED)
+async def uid_copy(session: Session, arguments: Cursor) -> str:
+    """UID COPY (RFC 3501 6.4.8)."""
+    return await _copy(session, arguments, uid=True)
+
+
+async def _copy(session: Session, arguments: Cursor, *, uid: bool) -> str:
+    uids, destination = await copy_arguments(session, arguments, uid=uid)
+    done = f"{'UID ' if uid else ''}COPY completed"
+    if not uids:
+        return done
+    copied = await session.store.messages.copy(
+        session.account_id, session.selected.mailbox_id, uids, destination
+    )
+    code = copy_uid(session, copied)
+    return f"{code} {done}" if code else done
+
+
+async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> tuple[Sequence[int], int]:
+    """Read the set and the mailbox of COPY and MOVE: UIDs that are there, and the id of the destination."""
+    arguments.space()
+    numbers = sequence_set(arguments)
+    arguments.space()
+    name = mailbox(arguments)
+    arguments.end()
+    await session.sync(expunges=False)
+    uids = session.messages(numbers, uid=uid)
+    destination = await session.mailbox(name, create=True)
+    if not uid and session.selected.vanished(uids):
+        # RFC 2180 4.4.1: nothing is copied rather than something else than what was asked for
+        raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
+    return uids, destination.id
+
+
+def copy_uid(session: Session, copied: Copied) -> str:
+    """The response code COPYUID (RFC 4315 section 3), empty when nothing was copied."""
+    if not copied.source_uids or not session.settings.offers(UIDPLUS):
+        return ""
+    # Both sets are in the order of the copies: ascending, since the destination's UIDs are given out in that order
+    source, destination = render(copied.source_uids), render(copied.destination_uids)
+    return f"[COPYUID {copied.uidvalidity} {source.decode('ascii')} {destination.decode('ascii')}]"

@@ -1,0 +1,204 @@
+"""Answering FETCH: rows in pages, octets in pieces, never more in memory than the client is about to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from quantummail.imap.attributes import RENDERERS, Renderer
+from quantummail.imap.cuts import Cut, chosen, cut, from_memory, limited
+from quantummail.imap.grammar.fetch import Attribute, Section
+from quantummail.store.errors import NoSuchMessage
+from quantummail.store.flags import SEEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quantummail.imap.grammar.fetch import Item
+    from quantummail.imap.session import Session
+    from quantummail.store.records import Message
+
+PAGE = 500
+# With bodies less: \Seen is set for a page before it is sent
+BODY_PAGE = 100
+# Messages up to this size are read whole, several at once
+WHOLE = 64 * 1024
+WHOLE_FOR_HEADERS = 16 * 1024
+READ_AHEAD = 256 * 1024
+AT_ONCE = 64
+PIECE = 256 * 1024
+
+
+class Truncated(Exception):
+    """A file is shorter than its row says, and its length has been announced already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a FETCH needs."""
+
+    attributes: tuple[Renderer, ...]
+    sections: tuple[Section, ...]
+    contents: bool
+    """Whether rows are read with their rendered contents."""
+    marks_seen: bool
+    """Whether \\Seen is set (RFC 3501 6.4.5)."""
+    shows_flags: bool
+    whole: bool
+    """Whether bodies are asked for, not only headers."""
+
+    @property
+    def named(self) -> Iterator[tuple[Section, bytes]]:
+        """The sections with their names, behind a space where something stands before them."""
+        for index, section in enumerate(self.sections):
+            yield section, b" " + section.label if index else section.label
+
+
+def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
+    """Look through the items. A UID FETCH always shows the UID (RFC 3501 6.4.8)."""
+    names = [item.name for item in items if isinstance(item, Attribute)]
+    if uid and "UID" not in names:
+        names.insert(0, "UID")
+    sections = tuple(item for item in items if isinstance(item, Section))
+    attributes = tuple(RENDERERS[name] for name in names)
+    return Plan(
+        attributes, sections,
+        contents=any(one.contents for one in attributes) or any(one.path or one.text for one in sections),
+        # RFC 3501 6.3.2: a mailbox that was opened by EXAMINE is never changed
+        marks_seen=not read_only and any(not one.peek for one in sections),
+        shows_flags="FLAGS" in names,
+        whole=any(not one.text or one.text == "TEXT" for one in sections),
+    )
+
+
+class Fetch:
+    """One FETCH command."""
+
+    __slots__ = ("_plan", "_session", "_shows_flags", "_view", "gone", "lost")
+
+    def __init__(self, session: Session, what: Plan) -> None:
+        self._session = session
+        self._view = session.selected
+        self._plan = what
+        self._shows_flags: set[int] = set()
+        self.gone = 0
+        """Messages whose rows are not there any more."""
+        self.lost = 0
+        """Messages whose files are not there any more."""
+
+    async def run(self, uids: Sequence[int]) -> None:
+        """Send the responses for these messages."""
+        session, view, what = self._session, self._view, self._plan
+        page = BODY_PAGE if what.marks_seen else PAGE
+        for start in range(0, len(uids), page):
+            wanted = uids[start : start + page]
+            messages = await session.store.messages.fetch(
+                session.account_id, view.mailbox_id, wanted, contents=what.contents
+            )
+            self.gone += len(wanted) - len(messages)
+            if what.marks_seen:
+                messages = await self._seen(messages)
+            if what.sections:
+                await self._send_sections(messages)
+            else:
+                session.write(b"".join([self._line(message) for message in messages]))
+                await session.wire.drained()
+
+    async def _seen(self, messages: list[Message]) -> list[Message]:
+        r"""Set \Seen where it is not; those messages show their flags (RFC 3501 6.4.5)."""
+        session, view = self._session, self._view
+        unseen = [message.uid for message in messages if not message.flags & SEEN]
+        self._shows_flags.clear()
+        if not unseen:
+            return messages
+        change = await session.store.messages.set_flags(
+            session.account_id, view.mailbox_id, unseen, "add", SEEN, ()
+        )
+        view.advance(change.changed)
+        flags = {state.uid: state.flags for state in change.changed}
+        if not self._plan.shows_flags:
+            self._shows_flags.update(flags)
+        return [
+            replace(message, flags=flags[message.uid]) if message.uid in flags else message for message in messages
+        ]
+
+    def _begin(self, message: Message) -> bytes:
+        """The response up to where the sections come."""
+        view = self._view
+        values = [one.render(view, message) for one in self._plan.attributes]
+        if message.uid in self._shows_flags:
+            values.append(RENDERERS["FLAGS"].render(view, message))
+        if self._plan.sections and values:
+            values.append(b"")
+        return b"* %d FETCH (" % view.number(message.uid) + b" ".join(values)
+
+    def _line(self, message: Message) -> bytes:
+        return self._begin(message) + b")\r\n"
+
+    async def _send_sections(self, messages: Sequence[Message]) -> None:
+        limit = WHOLE if self._plan.whole else WHOLE_FOR_HEADERS
+        index = 0
+        while index < len(messages):
+            try:
+                if messages[index].size > limit:
+                    await self._stream(messages[index])
+                    index += 1
+                    continue
+                ahead = messages[index : index + AT_ONCE]
+                read = await self._session.store.bodies.read_many(ahead, READ_AHEAD)
+            except NoSuchMessage:
+                if self._session.midway:
+                    raise
+                self.lost += 1
+                index += 1
+                continue
+            index += len(read)
+            self._session.write(b"".join([
+                self._from_memory(message, octets) for message, octets in zip(ahead, read, strict=False)
+            ]))
+            await self._session.wire.drained()
+
+    def _from_memory(self, message: Message, octets: bytes) -> bytes:
+        pieces = [self._begin(message)]
+        for section, name in self._plan.named:
+            found = from_memory(section, message, octets)
+            pieces += [name, b" NIL"] if found is None else [name, b" {%d}\r\n" % len(found), found]
+        pieces.append(b")\r\n")
+        return b"".join(pieces)
+
+    async def _stream(self, message: Message) -> None:
+        """Send one message in pieces, as fast as the client takes them."""
+        session = self._session
+        output = [self._begin(message)]
+        for section, name in self._plan.named:
+            where = cut(section, message)
+            if where is None:
+                output += [name, b" NIL"]
+                continue
+            if section.fields:
+                found = chosen(section, await session.store.bodies.read(message, where.start, where.end))
+                within = limited(section, Cut(0, len(found)))
+                found = found[within.start : within.end]
+                output += [name, b" {%d}\r\n" % len(found), found]
+                continue
+            where = limited(section, where)
+            position = where.start
+            output += [name, b" {%d}\r\n" % (where.end - where.start)]
+            while position < where.end:
+                end = min(position + PIECE, where.end)
+                octets = await session.store.bodies.read(message, position, end)
+                if len(octets) != end - position:
+                    if not session.midway:
+                        raise NoSuchMessage("the message is damaged")
+                    raise Truncated(f"message {message.uid} ends at {position + len(octets)}")
+                # From here on the response must be finished, or the connection ends
+                session.midway = True
+                output.append(octets)
+                session.write(b"".join(output))
+                output = [b""]
+                position = end
+                await session.wire.drained()
+        output.append(b")\r\n")
+        session.write(b"".join(output))
+        session.midway = False
+        await session.wire.drained()

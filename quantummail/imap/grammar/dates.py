@@ -1,0 +1,77 @@
+"""Dates as IMAP writes them (RFC 3501 section 9)."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from quantummail.imap.grammar.cursor import BadSyntax
+
+if TYPE_CHECKING:
+    from quantummail.imap.grammar.cursor import Cursor
+
+_MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+# date-time      = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE
+# date-day-fixed = (SP DIGIT) / 2DIGIT
+# Departure: one digit without the space passes, several clients write it.
+_DATE_TIME = re.compile(
+    rb"\"( ?\d|\d\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\""
+)
+# date           = date-text / DQUOTE date-text DQUOTE
+# date-text      = date-day "-" date-month "-" date-year
+_DATE = re.compile(rb"(\"?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1")
+
+
+def date_time(cursor: Cursor) -> int:
+    """A moment, in seconds since the epoch (never below zero)."""
+    text = cursor.matching(_DATE_TIME, "Invalid date")
+    found = _DATE_TIME.match(text)
+    assert found is not None
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+    if int(hour) > 23 or int(minute) > 59 or int(second) > 60 or int(zone_minutes) > 59:
+        raise BadSyntax("Invalid date")
+    days = _day(int(day), month, int(year))
+    zone = (int(zone_hours) * 60 + int(zone_minutes)) * 60
+    moment = ((days * 24 + int(hour)) * 60 + int(minute)) * 60 + int(second)
+    return max(0, moment - zone if sign == b"+" else moment + zone)
+
+
+def day(cursor: Cursor) -> int:
+    """A date of SEARCH, in days since the epoch."""
+    text = cursor.matching(_DATE, "Invalid date")
+    found = _DATE.match(text)
+    assert found is not None
+    return _day(int(found[2]), found[3], int(found[4]))
+
+
+def _day(day_of_month: int, month: bytes, year: int) -> int:
+    try:
+        return calendar.timegm((year, _MONTHS.index(month.upper()) + 1, 1, 0, 0, 0)) // 86400 + _checked(
+            day_of_month, month, year
+        )
+    except ValueError:
+        raise BadSyntax("Invalid date") from None
+
+
+def _checked(day_of_month: int, month: bytes, year: int) -> int:
+    date(year, _MONTHS.index(month.upper()) + 1, day_of_month)
+    return day_of_month - 1
+
+
+def render_date_time(moment: int) -> bytes:
+    """INTERNALDATE, always in UTC: ``"17-Jul-1996 02:44:25 +0000"`` with its quotes."""
+    year, month, day_of_month, hour, minute, second = time.gmtime(moment)[:6]
+    return (
+        f'"{day_of_month:2d}-{_MONTH_NAMES[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'
+    ).encode("ascii")
+
+
+def render_day(days: int) -> str:
+    """A day since the epoch as SEARCH writes it."""
+    value = date(1970, 1, 1) + timedelta(days=days)
+    return f"{value.day}-{_MONTH_NAMES[value.month - 1]}-{value.year:04d}"

@@ -1,0 +1,64 @@
+"""Names of mailboxes: modified UTF-7 on the wire, checked after decoding (RFC 3501 5.1, 5.1.3)."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from quantummail.message import modified_utf7
+
+if TYPE_CHECKING:
+    from quantummail.imap.grammar.cursor import Cursor
+
+DELIMITER = "/"
+MAX_LEVELS = 16
+MAX_LEVEL_OCTETS = 255
+
+
+class InvalidMailbox(Exception):
+    """No mailbox can have this name. The text is for the client, after NO [CANNOT]."""
+
+
+def mailbox(cursor: Cursor) -> str:
+    """A mailbox argument: decoded, in NFC, INBOX in capitals, safe to look up."""
+    return checked(decode(cursor.astring()))
+
+
+def decode(octets: bytes) -> str:
+    """Modified UTF-7 to text. Only the one canonical spelling is taken, so that no name has two forms."""
+    try:
+        encoded = octets.decode("ascii")
+        text = modified_utf7.decode(encoded)
+    except ValueError:
+        raise InvalidMailbox("Mailbox names are written in modified UTF-7") from None
+    # RFC 3501 5.1.3: no printable ASCII in base64 ("&AC8-" is not a slash), no superfluous shift
+    if "&" in encoded and modified_utf7.encode(text) != encoded:
+        raise InvalidMailbox("Invalid modified UTF-7")
+    return text
+
+
+def encode(text: str) -> bytes:
+    """Text to modified UTF-7."""
+    return modified_utf7.encode(text).encode("ascii")
+
+
+def checked(name: str) -> str:
+    """The name as we keep it; `InvalidMailbox` if it cannot be one.
+
+    What is checked is the decoded text: no control character, no empty level, no ``.`` or ``..``, no bounds exceeded.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        raise InvalidMailbox("Control characters are not allowed in mailbox names")
+    levels = name.split(DELIMITER)
+    if len(levels) > MAX_LEVELS:
+        raise InvalidMailbox(f"At most {MAX_LEVELS} levels in a mailbox name")
+    for level in levels:
+        if level in ("", ".", ".."):
+            raise InvalidMailbox("Empty levels, '.' and '..' are not allowed in mailbox names")
+        if len(level.encode("utf-8")) > MAX_LEVEL_OCTETS:
+            raise InvalidMailbox("Mailbox name too long")
+    # RFC 3501 5.1: INBOX in any case is the same mailbox; so is the parent of INBOX/x
+    if levels[0].upper() == "INBOX":
+        levels[0] = "INBOX"
+    return DELIMITER.join(levels)

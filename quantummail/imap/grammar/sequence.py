@@ -1,0 +1,112 @@
+"""Sequence sets: which messages a command is about, by number or by UID (RFC 3501 section 9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantummail.imap.grammar.cursor import MAX_NUMBER, BadSyntax, LimitExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from quantummail.imap.grammar.cursor import Cursor
+
+# sequence-set = (seq-number / seq-range) *("," sequence-set)
+# seq-range    = seq-number ":" seq-number          ; in any order
+# seq-number   = nz-number / "*"
+_SET = re.compile(rb"[0-9*:,]+")
+_MEMBER = re.compile(rb"(\*|[1-9][0-9]{0,9})(?::(\*|[1-9][0-9]{0,9}))?")
+MAX_RANGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSet:
+    """Numbers and ranges, normalised. What ``*`` stands for is only known when the set is resolved."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """Ranges without ``*``: ascending, not touching."""
+    star_from: int | None
+    """The lowest number that a range to ``*`` begins with; `MAX_NUMBER` for a bare ``*``, None without any."""
+    largest: int
+    """The largest number that is written in the set, 0 when there is only ``*``."""
+
+    def within(self, last: int) -> list[tuple[int, int]]:
+        """The ranges, ascending and disjoint, when `last` is the largest number in use. Empty when that is 0."""
+        if last == 0:
+            return []
+        ranges = [(first, min(end, last)) for first, end in self.ranges if first <= last]
+        if self.star_from is not None:
+            # "3291:*" means the last message too when 3291 is above it (RFC 3501 section 9, seq-range)
+            ranges.append((min(self.star_from, last), last))
+            ranges = merged(ranges)
+        return ranges
+
+    def exceeds(self, last: int) -> bool:
+        """Whether a number above `last` is written in the set, or ``*`` when there is no message."""
+        return self.largest > last or (last == 0 and self.star_from is not None)
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order; those that overlap or touch become one."""
+    result: list[tuple[int, int]] = []
+    for first, end in sorted(ranges):
+        if result and first <= result[-1][1] + 1:
+            if end > result[-1][1]:
+                result[-1] = (result[-1][0], end)
+        else:
+            result.append((first, end))
+    return result
+
+
+def sequence_set(cursor: Cursor) -> SequenceSet:
+    """Read a set."""
+    text = cursor.matching(_SET, "Invalid message set")
+    ranges: list[tuple[int, int]] = []
+    star_from: int | None = None
+    largest = 0
+    for member in text.split(b","):
+        found = _MEMBER.fullmatch(member)
+        if found is None:
+            raise BadSyntax("Invalid message set")
+        numbers = [_number(side) for side in found.groups() if side is not None]
+        known = [number for number in numbers if number is not None]
+        largest = max(largest, *known, 0)
+        if len(known) == len(numbers):
+            ranges.append((min(known), max(known)))
+        else:
+            star_from = min([*known, MAX_NUMBER if star_from is None else star_from])
+    normal = tuple(merged(ranges))
+    if len(normal) > MAX_RANGES:
+        raise LimitExceeded(f"At most {MAX_RANGES} ranges in a message set")
+    return SequenceSet(normal, star_from, largest)
+
+
+def _number(text: bytes) -> int | None:
+    if text == b"*":
+        return None
+    number = int(text)
+    if number > MAX_NUMBER:
+        raise BadSyntax("Invalid message set")
+    return number
+
+
+def render(numbers: Iterable[int]) -> bytes:
+    """A set of ascending numbers as short as it can be written: ``1:3,7``."""
+    parts: list[str] = []
+    first = previous = 0
+    for number in numbers:
+        if number == previous + 1 and first:
+            previous = number
+            continue
+        if first:
+            parts.append(_written(first, previous))
+        first = previous = number
+    if first:
+        parts.append(_written(first, previous))
+    return ",".join(parts).encode("ascii")
+
+
+def _written(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}:{last}"

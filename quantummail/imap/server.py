@@ -1,0 +1,205 @@
+"""IMAP on a transport: the connection, and the factory that makes one for each client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ITCPTransport
+from twisted.logger import Logger
+
+from quantummail.imap import registry
+from quantummail.imap.framing import (
+    AFTER_LOGIN,
+    BEFORE_LOGIN,
+    Command,
+    CommandReader,
+    Continue,
+    Hopeless,
+    Refused,
+    Upload,
+)
+from quantummail.imap.responses import Farewell, printable
+from quantummail.imap.session import Session, UserSessions
+from quantummail.imap.settings import ImapSettings
+from quantummail.wire.connection import Connection
+from quantummail.wire.factory import ConnectionFactory
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from quantummail.auth.login import Authenticator
+    from quantummail.store.store import Store
+    from quantummail.wire.admission import ConnectionLimits
+
+__all__ = ["IMAPConnection", "IMAPFactory", "ImapSettings", "UserSessions"]
+
+MAX_BAD_COMMANDS = 10
+
+
+class IMAPConnection(Connection):
+    """One client."""
+
+    log: ClassVar[Logger] = Logger(namespace="quantummail.imap")
+    factory: IMAPFactory
+
+    def __init__(self, factory: IMAPFactory) -> None:
+        super().__init__(factory.clock, factory.settings.login_timeout)
+        self.factory = factory
+        self._begin_session()
+
+    def _begin_session(self) -> None:
+        factory = self.factory
+        self.session = Session(
+            self, factory.settings, factory.store, factory.authenticator, factory.sessions,
+            starttls=factory.tls_context is not None,
+        )
+        self.reader = CommandReader(BEFORE_LOGIN)
+
+    # What Connection calls.
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport) and hasattr(self.transport, "setTcpKeepAlive"):
+            # an idle phone behind a NAT that forgot it would hold its session for half an hour
+            self.transport.setTcpKeepAlive(True)
+        super().connectionMade()
+
+    async def greet(self) -> None:
+        hostname = printable(self.factory.settings.hostname)
+        self.session.untagged(f"OK [CAPABILITY {self.session.capability()}] {hostname} QuantumMail is ready")
+
+    async def step(self) -> bool:
+        try:
+            if self.session.dialogue is not None:
+                return await self._converse()
+            return await self._read()
+        except Farewell as farewell:
+            self._bye(str(farewell))
+            return False
+
+    def timed_out(self) -> None:
+        # RFC 3501 5.4
+        if not self.session.midway:
+            self.session.untagged("BYE Autologout; idle for too long")
+
+    def failed(self) -> None:
+        session = self.session
+        if session.midway:
+            # a literal was announced and cannot be finished: nothing that we could say would be understood
+            self.abort()
+            return
+        dialogue, session.dialogue = session.dialogue, None
+        tag = session.tag
+        if dialogue is not None:
+            tag = dialogue.tag
+            dialogue.close()
+        session.tagged(tag, "NO", "[SERVERBUG] Internal error, please try again later")
+
+    def shutting_down(self) -> None:
+        self.session.untagged("BYE [UNAVAILABLE] The server is stopping")
+
+    def closed(self) -> None:
+        self.session.close()
+
+    # What the session calls.
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """Wait; with zero, let others have their turn."""
+        waiting: Deferred[None] = Deferred()
+        self.clock.callLater(seconds, waiting.callback, None)
+        return waiting
+
+    def begin_tls(self, tag: str) -> None:
+        """Answer STARTTLS, begin the handshake, forget the session."""
+        if len(self.buffer):
+            # RFC 3501 6.2.1, CVE-2021-33515: what was sent before the handshake must not be read after it
+            self.log.warn("{client} sent data behind STARTTLS", client=self.client, connection=self.connection_id)
+            raise Farewell("Data behind STARTTLS")
+        self.session.tagged(tag, "OK", "Begin TLS negotiation now")
+        self.start_tls(self.factory.tls_context)
+        self.session.close()
+        self._begin_session()
+
+    def logged_in(self) -> None:
+        """The limits of an authenticated client hold from now on."""
+        self.reader = CommandReader(AFTER_LOGIN, self.session.streams)
+        self.idle_timeout = self.factory.settings.idle_timeout
+        self._arm(self.idle_timeout)
+
+    def finish(self) -> None:
+        """End the connection after what is sent."""
+        self.close()
+
+    def swallow(self, size: int, refused: Refused) -> None:
+        """Read over the octets of a refused literal and the rest of its command, then say so."""
+        if self.reader.refuse(size, refused) is not None:
+            # RFC 7888 section 4: rather than reading on and on
+            raise Farewell(refused.text)
+
+    # Our own.
+
+    async def _read(self) -> bool:
+        event = self.reader.next(self.buffer)
+        match event:
+            case None:
+                return False
+            case Command(text):
+                await self.session.run(text)
+            case Upload(text):
+                await self.session.run(text)
+            case Continue():
+                self.write(b"+ OK\r\n")
+            case Refused(tag, response, text):
+                self.session.tagged(tag, response, text)
+            case Hopeless(text):
+                raise Farewell(text)
+        if self.session.user is None and self.session.bad_commands > MAX_BAD_COMMANDS:
+            # a browser, a scanner: nobody who speaks IMAP
+            raise Farewell("Too many invalid commands")
+        return not self.closing
+
+    async def _converse(self) -> bool:
+        session = self.session
+        dialogue = session.dialogue
+        assert dialogue is not None
+        try:
+            return await dialogue.step(self.buffer)
+        except Exception as error:  # noqa: BLE001  # the dialogue's edge: `answer` raises what is no reply
+            if session.dialogue is dialogue:
+                session.dialogue = None
+                dialogue.close()
+            session.tag = dialogue.tag
+            await session.answer(dialogue.tag, error)
+            return True
+
+    def _bye(self, text: str) -> None:
+        if self.session.midway:
+            self.abort()
+            return
+        self.session.untagged(f"BYE {text}")
+        self.close()
+
+
+class IMAPFactory(ConnectionFactory):
+    """Makes the connections of one IMAP listener."""
+
+    log: ClassVar[Logger] = Logger(namespace="quantummail.imap")
+
+    def __init__(
+        self, name: str, clock: IReactorTime, limits: ConnectionLimits, settings: ImapSettings, store: Store,
+        authenticator: Authenticator, tls_context: object | None, sessions: UserSessions | None = None,
+    ) -> None:
+        """Listeners that share `sessions` share the limit of connections per user."""
+        super().__init__(name, clock, limits)
+        registry.load()
+        self.settings = settings
+        self.store = store
+        self.authenticator = authenticator
+        self.tls_context = None if settings.implicit_tls else tls_context
+        self.sessions = sessions if sessions is not None else UserSessions()
+
+    def new_connection(self) -> IMAPConnection:
+        return IMAPConnection(self)
+
+    def refusal_line(self, reason: str) -> bytes:
+        return f"* BYE [LIMIT] {printable(reason)}\r\n".encode("ascii")

@@ -1,0 +1,357 @@
+"""One client's session: its state, its selected mailbox, and what it is told. Knows no transport and no Deferred."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from quantummail.imap import capabilities
+from quantummail.imap.grammar.charsets import OFFERED, BadCharset
+from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
+from quantummail.imap.grammar.mailbox import InvalidMailbox
+from quantummail.imap.registry import COMMANDS, Command, State
+from quantummail.imap.responses import Farewell, Refusal, printable
+from quantummail.imap.view import View
+from quantummail.store import errors
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Awaitable, Callable
+
+    from quantummail.auth.login import Authenticator
+    from quantummail.imap.framing import Refused
+    from quantummail.imap.grammar.sequence import SequenceSet
+    from quantummail.imap.settings import ImapSettings
+    from quantummail.store.records import Mailbox, User
+    from quantummail.store.store import Store
+    from quantummail.wire.lines import LineBuffer
+
+# RFC 5530, RFC 9208 for OVERQUOTA
+_CODES: dict[type[errors.StoreError], str] = {
+    errors.NoSuchMailbox: "NONEXISTENT",
+    errors.NoSuchUser: "UNAVAILABLE",
+    errors.NoSuchMessage: "EXPUNGEISSUED",
+    errors.AlreadyExists: "ALREADYEXISTS",
+    errors.InvalidName: "CANNOT",
+    errors.NotAllowed: "CANNOT",
+    errors.OverQuota: "OVERQUOTA",
+    errors.LimitReached: "LIMIT",
+    errors.Unavailable: "UNAVAILABLE",
+}
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """The reply that an exception means; None for those that nobody foresaw."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, BadSyntax):
+        return Refusal(str(error), response="BAD")
+    if isinstance(error, InvalidMailbox):
+        return Refusal(str(error), "CANNOT")
+    if isinstance(error, LimitExceeded):
+        return Refusal(str(error), "LIMIT")
+    if isinstance(error, BadCharset):
+        return Refusal("Unknown character set", f"BADCHARSET ({' '.join(OFFERED)})")
+    if isinstance(error, errors.StoreError):
+        return Refusal(str(error), _CODES.get(type(error), "UNAVAILABLE"))
+    return None
+
+
+class Dialogue(Protocol):
+    """A command that reads more than its line: IDLE, AUTHENTICATE, APPEND. It takes all input until it is over."""
+
+    tag: str
+    pushes: bool
+    """Whether news of the mailbox may be told while the client is silent."""
+
+    async def step(self, buffer: LineBuffer) -> bool:
+        """Take what is there; False when more input is needed."""
+
+    def close(self) -> None:
+        """The connection is gone, or the dialogue is broken off: let go of what it holds."""
+
+
+class Wire(Protocol):
+    """What a session needs of its connection."""
+
+    client: str
+    connection_id: str
+    tls: bool
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+
+    def drained(self) -> Awaitable[None]:
+        """Wait until the client has taken what was sent."""
+
+    def pause(self, seconds: float) -> Awaitable[None]:
+        """Wait; with zero, let others have their turn."""
+
+    def wake(self) -> None:
+        """Look at the dialogue again."""
+
+    def begin_tls(self, tag: str) -> None:
+        """Answer STARTTLS, begin the handshake, forget the session."""
+
+    def logged_in(self) -> None:
+        """The limits of an authenticated client hold from now on."""
+
+    def finish(self) -> None:
+        """End the connection after what is sent."""
+
+    def swallow(self, size: int, refused: Refused) -> None:
+        """Read over the octets of a refused literal and the rest of its command, then say so."""
+
+
+class UserSessions:
+    """How many sessions each account has, over all listeners that share this object."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, int] = {}
+
+    def enter(self, user_id: int, limit: int) -> bool:
+        """Count one more, unless that would exceed the limit (0: none)."""
+        count = self._open.get(user_id, 0)
+        if limit and count >= limit:
+            return False
+        self._open[user_id] = count + 1
+        return True
+
+    def leave(self, user_id: int) -> None:
+        """One has ended."""
+        count = self._open.get(user_id, 0) - 1
+        if count > 0:
+            self._open[user_id] = count
+        else:
+            self._open.pop(user_id, None)
+
+
+class Session:
+    """All state of one client."""
+
+    __slots__ = (
+        "_early_hint", "_unwatch", "authenticator", "bad_commands", "dialogue", "enabled", "failed_logins", "midway",
+        "sessions", "settings",
+        "starttls", "store", "tag", "user", "view", "wire",
+    )
+
+    def __init__(
+        self, wire: Wire, settings: ImapSettings, store: Store, authenticator: Authenticator, sessions: UserSessions,
+        *, starttls: bool,
+    ) -> None:
+        self.wire = wire
+        self.settings = settings
+        self.store = store
+        self.authenticator = authenticator
+        self.sessions = sessions
+        self.starttls = starttls
+        """Whether STARTTLS can be offered while there is no TLS."""
+        self.user: User | None = None
+        self.view: View | None = None
+        self.dialogue: Dialogue | None = None
+        self.enabled: frozenset[str] = frozenset()
+        """Extensions that the client has switched on (RFC 5161)."""
+        self.failed_logins = 0
+        self.tag = ""
+        """Of the command that runs."""
+        self.midway = False
+        """Whether a response is written in part: nothing else may be said before it is whole."""
+        self.bad_commands = 0
+        self._early_hint = 0
+        self._unwatch: Callable[[], None] | None = None
+
+    # What commands ask.
+
+    @property
+    def state(self) -> State:
+        """The state of RFC 3501 section 3."""
+        if self.user is None:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self.view is None else State.SELECTED
+
+    @property
+    def account_id(self) -> int:
+        """Whose mail this is: part of every question to the store."""
+        assert self.user is not None
+        return self.user.id
+
+    @property
+    def selected(self) -> View:
+        """The selected mailbox, for commands of that state."""
+        assert self.view is not None
+        return self.view
+
+    @property
+    def writable(self) -> View:
+        """The selected mailbox, unless it was opened by EXAMINE."""
+        if self.selected.read_only:
+            raise Refusal("Mailbox is read-only", "NOPERM")
+        return self.selected
+
+    @property
+    def login_allowed(self) -> bool:
+        """Whether a password may travel on this connection (RFC 3501 11.1, RFC 9051 11.1)."""
+        if self.wire.tls or self.settings.implicit_tls:
+            return True
+        client = self.wire.client
+        loopback = client in ("unix", "::1", "::ffff:127.0.0.1") or client.startswith("127.")
+        return self.settings.plaintext_login and loopback
+
+    def capability(self) -> str:
+        """The capabilities as they are now."""
+        return capabilities.advertised(
+            self.settings, logged_in=self.user is not None, starttls=self.starttls and not self.wire.tls,
+            mechanisms=("PLAIN", "LOGIN") if self.login_allowed else (),
+        )
+
+    def messages(self, numbers: SequenceSet, *, uid: bool) -> array[int]:
+        """The UIDs that a set means. Message numbers that do not exist are an error (RFC 3501 section 9)."""
+        view = self.selected
+        if uid:
+            return view.known(numbers)
+        if numbers.exceeds(view.exists):
+            raise BadSyntax("No such message number")
+        return view.numbered(numbers)
+
+    async def mailbox(self, name: str, *, create: bool = False) -> Mailbox:
+        """A mailbox by its name. `create`: the client may make it (RFC 3501 6.3.11, 6.4.7: TRYCREATE)."""
+        found = await self.store.mailboxes.find(self.account_id, name)
+        if found is None:
+            raise Refusal("No such mailbox", "TRYCREATE" if create else "NONEXISTENT")
+        return found
+
+    # What commands say.
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        self.wire.write(data)
+
+    def untagged(self, text: str) -> None:
+        """Send an untagged response."""
+        self.write(f"* {printable(text)}\r\n".encode("ascii"))
+
+    def tagged(self, tag: str, response: str, text: str) -> None:
+        """Send a tagged response; untagged if the tag could not be read."""
+        self.bad_commands += response == "BAD"
+        self.write(f"{tag or '*'} {response} {printable(text)}\r\n".encode("ascii"))
+
+    async def complete(self, tag: str, text: str, *, response: str = "OK", expunges: bool = True) -> None:
+        """Tell what has changed meanwhile, then that the command is done."""
+        await self.sync(expunges=expunges)
+        self.tagged(tag, response, text)
+
+    # The selected mailbox.
+
+    async def select(self, mailbox: Mailbox, *, read_only: bool) -> tuple[View, int, int]:
+        """Open a mailbox: the view, the number of the first unseen message, UIDNEXT.
+
+        The mailbox that was open is left, also if this fails (RFC 3501 6.3.1).
+        """
+        self.unselect()
+        self._early_hint = 0
+        unwatch = self.store.changes.watch(mailbox.id, self.hint)
+        try:
+            snapshot = await self.store.messages.open(self.account_id, mailbox.id, claim_recent=not read_only)
+        except BaseException:
+            unwatch()
+            raise
+        self._unwatch = unwatch
+        self.view = View(snapshot, read_only=read_only)
+        # what was committed while the snapshot was made
+        self.view.hinted = max(self.view.hinted, self._early_hint)
+        return self.view, snapshot.first_unseen, snapshot.mailbox.uidnext
+
+    def unselect(self) -> None:
+        """Leave the selected mailbox as it is."""
+        self.view = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+
+    def hint(self, modseq: int) -> None:
+        """The store says that the selected mailbox has changed."""
+        self._early_hint = max(self._early_hint, modseq)
+        if self.view is not None:
+            self.view.hinted = max(self.view.hinted, modseq)
+            if self.dialogue is not None and self.dialogue.pushes and self.view.behind:
+                self.wire.wake()
+
+    async def sync(self, *, expunges: bool) -> None:
+        """Tell the client what has happened in its mailbox, as far as it may hear of it now (RFC 3501 5.2, 7.4.1)."""
+        view = self.view
+        if view is None:
+            return
+        output: list[bytes] = []
+        if view.behind:
+            hinted = view.hinted
+            changes = await self.store.messages.changes(self.account_id, view.mailbox_id, view.modseq)
+            if changes is None:
+                # RFC 2180 3.3: the mailbox was deleted by somebody else, nothing true could be said about it
+                raise Farewell("The selected mailbox was deleted")
+            output = view.learn(changes)
+            if view.hinted == hinted:
+                view.hinted = view.modseq
+        if expunges and view.expunges_wait:
+            output += view.expunge()
+        if output:
+            self.write(b"".join(output))
+
+    # How a command runs.
+
+    async def run(self, text: bytes) -> None:
+        """Run one command and answer it, whatever comes of it."""
+        self.tag = ""
+        found: Command | None = None
+        try:
+            cursor = Cursor(text)
+            self.tag = cursor.tag()
+            cursor.space()
+            found = self._command(cursor)
+            answer = await found.run(self, cursor)
+            if answer is not None:
+                await self.complete(self.tag, answer, expunges=found.expunges)
+        except Exception as error:  # noqa: BLE001  # the command's edge: everything becomes a tagged reply
+            await self.answer(self.tag, error, expunges=found.expunges if found is not None else False)
+
+    def _command(self, cursor: Cursor) -> Command:
+        name = cursor.word()
+        if name == "UID":
+            cursor.space()
+            name = f"UID {cursor.word()}"
+        found = COMMANDS.get(name)
+        if found is None or (found.capability and not self.settings.offers(found.capability)):
+            raise BadSyntax("Unknown command")
+        if self.state not in found.states:
+            raise BadSyntax(f"Not allowed in the {self.state.value} state")
+        return found
+
+    def streams(self, text: bytes) -> bool:
+        """Whether the literal that this text of a command announces is to be streamed."""
+        if self.user is None:
+            return False
+        try:
+            cursor = Cursor(text)
+            cursor.tag()
+            cursor.space()
+            found = COMMANDS.get(cursor.word())
+        except BadSyntax:
+            return False
+        return found is not None and found.streams is not None and found.streams(text[cursor.position :])
+
+    async def answer(self, tag: str, error: Exception, *, expunges: bool = False) -> None:
+        """Turn an exception into the reply that it means. What is no answer to a command is raised again."""
+        refusal = None if self.midway else refusal_of(error)
+        if refusal is None:
+            raise error
+        if refusal.response == "NO":
+            await self.sync(expunges=expunges)
+        self.tagged(tag, refusal.response, refusal.text)
+
+    def close(self) -> None:
+        """The connection is gone, or begins anew under TLS."""
+        dialogue, self.dialogue = self.dialogue, None
+        if dialogue is not None:
+            dialogue.close()
+        self.unselect()
+        if self.user is not None:
+            self.sessions.leave(self.user.id)
+            self.user = None

@@ -1,0 +1,34 @@
+"""What an administrator can say about an IMAP listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """Limits and switches; the defaults are those of the documentation. Sizes in octets, times in seconds."""
+
+    hostname: str = "localhost"
+    implicit_tls: bool = False
+    plaintext_login: bool = False
+    """Whether a client on a loopback address (or a unix socket) may log in without TLS."""
+    message_limit: int = 50 * 1024 * 1024
+    """The largest message that APPEND takes."""
+    idle_timeout: float = 1860.0
+    """Autologout; RFC 3501 5.4 wants 30 minutes at least."""
+    login_timeout: float = 180.0
+    """How long a client may stay without logging in."""
+    login_attempts: int = 3
+    """Failed logins after which the connection ends."""
+    login_delay: float = 1.0
+    """How long the answer to a failed login is held back."""
+    connections_per_user: int = 20
+    search_timeout: float = 30.0
+    """How long one SEARCH may read messages."""
+    disabled: frozenset[str] = frozenset()
+    """Capabilities that are switched off, by name: ``MOVE``, ``LITERAL+``."""
+
+    def offers(self, capability: str) -> bool:
+        """Whether a capability is switched on."""
+        return capability not in self.disabled

@@ -1,0 +1,175 @@
+"""A selected mailbox as its client knows it: message numbers, and what the client has not been told yet.
+
+RFC 3501 5.2, 5.5 and 7.4.1: numbers change only by the EXPUNGE and EXISTS responses that `View` writes. The view knows
+UIDs, not flags: what changes is read from the store when its mod-sequence has grown.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from quantummail.imap import responses
+
+if TYPE_CHECKING:
+    from quantummail.imap.grammar.sequence import SequenceSet
+    from quantummail.store.records import Changes, FlagState, Snapshot
+
+
+class View:
+    """One session's picture of one mailbox."""
+
+    __slots__ = (
+        "_expunged",
+        "_flag_texts",
+        "highest_uid",
+        "hinted",
+        "keywords",
+        "mailbox_id",
+        "modseq",
+        "name",
+        "read_only",
+        "recent_from",
+        "uids",
+        "uidvalidity",
+    )
+
+    def __init__(self, snapshot: Snapshot, *, read_only: bool) -> None:
+        mailbox = snapshot.mailbox
+        self.mailbox_id = mailbox.id
+        self.name = mailbox.name
+        self.uidvalidity = mailbox.uidvalidity
+        self.read_only = read_only
+        self.uids = snapshot.uids
+        """The UIDs behind the message numbers, ascending."""
+        self.recent_from = snapshot.recent_from
+        self.keywords = snapshot.keywords
+        self.modseq = mailbox.highestmodseq
+        """What the client has been told, or is about to be, up to here."""
+        self.hinted = self.modseq
+        """The highest mod-sequence that somebody spoke of."""
+        self.highest_uid = max(mailbox.uidnext - 1, self.uids[-1] if self.uids else 0)
+        self._expunged: set[int] = set()
+        self._flag_texts: dict[int, bytes] = {}
+
+    @property
+    def behind(self) -> bool:
+        """Whether the store has something that this view has not seen."""
+        return self.hinted > self.modseq
+
+    @property
+    def expunges_wait(self) -> bool:
+        """Whether messages are gone that the client still has numbers for."""
+        return bool(self._expunged)
+
+    @property
+    def exists(self) -> int:
+        """How many messages the client knows of."""
+        return len(self.uids)
+
+    @property
+    def recent(self) -> int:
+        """How many of them are \\Recent in this session."""
+        return len(self.uids) - bisect_left(self.uids, self.recent_from)
+
+    def vanished(self, uids: Iterable[int]) -> bool:
+        """Whether one of these is gone already, although the client still has a number for it."""
+        return bool(self._expunged) and not self._expunged.isdisjoint(uids)
+
+    def number(self, uid: int) -> int:
+        """The message number of a UID, 0 when the client knows no such message."""
+        index = bisect_left(self.uids, uid)
+        return index + 1 if index < len(self.uids) and self.uids[index] == uid else 0
+
+    def numbered(self, numbers: SequenceSet) -> array[int]:
+        """The UIDs of message numbers, ascending; numbers without a message are left out."""
+        found = array("I")
+        for first, last in numbers.within(len(self.uids)):
+            found += self.uids[first - 1 : last]
+        return found
+
+    def known(self, uids: SequenceSet) -> array[int]:
+        """Those of the UIDs that the client knows, ascending (RFC 3501 6.4.8: others are ignored)."""
+        found = array("I")
+        for first, last in uids.within(self.uids[-1] if self.uids else 0):
+            found += self.uids[bisect_left(self.uids, first) : bisect_left(self.uids, last + 1)]
+        return found
+
+    def flag_text(self, uid: int, flags: int) -> bytes:
+        """The flags of a message with parentheses; \\Recent belongs to it where this session is the one told."""
+        recent = uid >= self.recent_from
+        key = flags << 1 | recent
+        text = self._flag_texts.get(key)
+        if text is None:
+            text = responses.flag_list(flags, self.keywords, recent=recent)
+            if len(self._flag_texts) < 64:
+                self._flag_texts[key] = text
+        return text
+
+    def learn_keywords(self, keywords: tuple[str, ...]) -> bytes:
+        """The responses that tell a client of new keywords, before they appear in flags (RFC 3501 7.2.6)."""
+        if keywords == self.keywords:
+            return b""
+        self.keywords = keywords
+        self._flag_texts.clear()
+        return responses.flags(keywords) + responses.permanent_flags(keywords, read_only=self.read_only)
+
+    def learn(self, changes: Changes) -> list[bytes]:
+        """Take what the store says, and give the responses that may be sent at once.
+
+        Vanished messages keep their numbers until `expunge`.
+        """
+        output = [self.learn_keywords(changes.keywords)]
+        arrived = array("I")
+        for state in changes.changed:
+            if state.uid > self.highest_uid:
+                arrived.append(state.uid)
+            elif number := self.number(state.uid):
+                output.append(self.flags_line(number, state))
+        self._expunged.update(uid for uid in changes.vanished if self.number(uid))
+        self.modseq = max(self.modseq, changes.mailbox.highestmodseq)
+        self.name = changes.mailbox.name
+        if arrived:
+            self.uids += arrived
+            # RFC 3501 7.3: EXISTS, and RECENT with it
+            output.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.exists, self.recent))
+        self.highest_uid = max(self.highest_uid, changes.mailbox.uidnext - 1)
+        return output
+
+    def flags_line(self, number: int, state: FlagState, *, uid: bool = False) -> bytes:
+        """``* n FETCH (FLAGS ...)``, with the UID for those who asked by UID (RFC 3501 6.4.8)."""
+        text = self.flag_text(state.uid, state.flags)
+        if uid:
+            return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (number, state.uid, text)
+        return b"* %d FETCH (FLAGS %s)\r\n" % (number, text)
+
+    def expunge(self) -> list[bytes]:
+        """Let go of vanished messages: the responses, from the highest number down so that each stays true."""
+        if not self._expunged:
+            return []
+        gone = sorted(index for uid in self._expunged if (index := self.number(uid) - 1) >= 0)
+        self._expunged.clear()
+        kept = array("I")
+        start = 0
+        for index in gone:
+            kept += self.uids[start:index]
+            start = index + 1
+        kept += self.uids[start:]
+        self.uids = kept
+        return [b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone)]
+
+    def advance(self, changed: Sequence[FlagState]) -> bool:
+        """Take note of flags that this session has changed itself; whether nobody else came in between.
+
+        One change of flags is one step of the mod-sequence: if it is the next one, the view knows all there is.
+        """
+        latest = max((state.modseq for state in changed), default=0)
+        if latest <= self.modseq:
+            return True
+        if latest != self.modseq + 1:
+            self.hinted = max(self.hinted, latest)
+            return False
+        self.modseq = latest
+        return True
