@@ -50,7 +50,8 @@ class Connection(Protocol):
         self._busy = False
         self._input_paused = False
         self._failures = 0
-        self._drain: Deferred[None] | None = None
+        self._full = False
+        self._waiting: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
         self._stalled_timer: IDelayedCall | None = None
 
@@ -89,10 +90,10 @@ class Connection(Protocol):
     def drained(self) -> Deferred[None]:
         """Fires at once, or when the peer has taken what waits. Fails with ConnectionDone if it never will."""
         waiting: Deferred[None] = Deferred()
-        if self._drain is None:
-            waiting.callback(None)
+        if self._full:
+            self._waiting.append(waiting)
         else:
-            self._drain.chainDeferred(waiting)
+            waiting.callback(None)
         return waiting
 
     def start_tls(self, context_factory: object) -> None:
@@ -159,27 +160,27 @@ class Connection(Protocol):
                 timer.cancel()
         self._timer = self._stalled_timer = None
         self.factory.left(self)
-        waiting, self._drain = self._drain, None
-        if waiting is not None:
-            waiting.errback(reason)
-            waiting.addErrback(lambda _: None)
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.errback(reason)
         self.closed()
 
     # The transport calls these when it has enough, and when it wants more.
 
     def pauseProducing(self) -> None:
-        if self._drain is None:
-            self._drain = Deferred()
+        if not self._full:
+            self._full = True
             self._stalled_timer = self.clock.callLater(STALLED_AFTER, self.abort)
 
     def resumeProducing(self) -> None:
-        waiting, self._drain = self._drain, None
+        self._full = False
+        waiting, self._waiting = self._waiting, []
         if self._stalled_timer is not None:
             if self._stalled_timer.active():
                 self._stalled_timer.cancel()
             self._stalled_timer = None
-        if waiting is not None:
-            waiting.callback(None)
+        for deferred in waiting:
+            deferred.callback(None)
 
     def stopProducing(self) -> None:
         """The connection is lost; `connectionLost` follows."""
@@ -189,7 +190,7 @@ class Connection(Protocol):
     async def _begin(self) -> None:
         try:
             await self.greet()
-        except Exception:
+        except Exception:  # noqa: BLE001  # the edge: the log gets the reason
             self.log.failure("unexpected error while greeting", connection=self.connection_id)
             self.close()
         await self._work()
@@ -199,7 +200,7 @@ class Connection(Protocol):
         while not self.closing:
             waiting = len(self.buffer)
             try:
-                if self._drain is not None:
+                if self._full:
                     # Who pipelines and does not read waits for himself
                     await self.drained()
                 more = await self.step()

@@ -93,7 +93,7 @@ class ConnectionFactory(ServerFactory):
         self._stopped = stopped
         timer = self.clock.callLater(patience, self._cut_off)
 
-        def done(result: None) -> None:
+        def done(_: None) -> None:
             if timer.active():
                 timer.cancel()
 

@@ -56,7 +56,8 @@ class HelloTests(Refuses):
     def test_table(self) -> None:
         """Every name is taken, and made fit for Received."""
         for argument, name in {
-            "client.example": "client.example", "[192.0.2.1]": "[192.0.2.1]", "[IPv6:2001:db8::1]": "[IPv6:2001:db8::1]",
+            "client.example": "client.example", "[192.0.2.1]": "[192.0.2.1]",
+            "[IPv6:2001:db8::1]": "[IPv6:2001:db8::1]",
             "MY_PC": "MY_PC", "my pc": "my?pc", "a(b);c": "a?b??c", "ä.example": "?.example", "x" * 300: "x" * 255,
         }.items():
             self.assertEqual(grammar.hello("EHLO", argument), name)
@@ -98,7 +99,8 @@ class MailTests(Refuses):
             "FROM:<postmaster>": (501, "5.1.7"), "FROM:<@x.example>": (501, "5.1.7"),
             "FROM:<a@example.org>SIZE=1": (501, "5.5.4"),
             "FROM:<a@example.org> SIZE": (501, "5.5.4"), "FROM:<a@example.org> SIZE=-1": (501, "5.5.4"),
-            "FROM:<a@example.org> SIZE=" + "9" * 21: (501, "5.5.4"), "FROM:<a@example.org> SIZE=1 SIZE=1": (501, "5.5.4"),
+            "FROM:<a@example.org> SIZE=" + "9" * 21: (501, "5.5.4"),
+            "FROM:<a@example.org> SIZE=1 SIZE=1": (501, "5.5.4"),
             "FROM:<a@example.org> SIZE=\u0661": (501, "5.5.4"),
             "FROM:<a@example.org> BODY=9BIT": (501, "5.5.4"), "FROM:<a@example.org> BODY": (501, "5.5.4"),
             "FROM:<a@example.org> SMTPUTF8=yes": (501, "5.5.4"), "FROM:<a@example.org> RET=SOME": (501, "5.5.4"),
