@@ -112,8 +112,6 @@ class POP3Connection(Connection):
             self.error(f"[SYS/TEMP] {error}")
         except Interrupted as error:
             self._cut(error)
-        if not self.closing:
-            await self.drained()
         return not self.closing
 
     def failed(self) -> None:
