@@ -69,11 +69,12 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
-class Replies:
-    """Send all of them: from an LMTP server one for each recipient."""
+class MessageRefused:
+    """The octets of a message cannot be taken. Send the replies: from an LMTP server one for each recipient."""
 
+    transaction: str
     replies: tuple[Reply, ...]
 
 
-Event = (Reply | Replies | Farewell | StartTls | MailAsked | RcptAsked | VrfyAsked | LoginAsked | DataAsked | Block
-         | Complete)
+Event = (Reply | MessageRefused | Farewell | StartTls | MailAsked | RcptAsked | VrfyAsked | LoginAsked | DataAsked
+         | Block | Complete)

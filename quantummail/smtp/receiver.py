@@ -26,7 +26,8 @@ class Content(Protocol):
 class Receiver(Protocol):
     """Serves one connection. A new transaction begins with `mail`; every refusal is a `Reply` with 4yz or 5yz.
 
-    Unexpected exceptions are the session's to answer (451): a receiver lets them through.
+    Unexpected exceptions are the session's to answer (451): a receiver lets them through. After a 421 the
+    connection is closed.
     """
 
     async def mail(self, client: Client, sender: Sender) -> Reply:
@@ -39,7 +40,11 @@ class Receiver(Protocol):
         """VRFY (RFC 5321 3.5.1)."""
 
     def content(self) -> Content:
-        """A place for the message of the transaction, made when its first octets are awaited."""
+        """A place for the message of the transaction, made when its first octets are awaited.
+
+        OSError: there is none, the client gets 452. The session discards what this gives: once, after
+        `message` or when the message does not come.
+        """
 
     async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
         """The whole message is there. One reply; from an LMTP receiver one for each recipient, in their order.

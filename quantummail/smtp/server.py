@@ -101,8 +101,8 @@ class SMTPConnection(Connection):
             # RFC 5321 3.8: who says 421 closes
             self.close()
 
-    async def _on_replies(self, event: events.Replies) -> None:
-        self.log.info("message {id} of {client} refused: {reply}", id=self.connection_id, client=self.client,
+    async def _on_refused(self, event: events.MessageRefused) -> None:
+        self.log.info("message {id} of {client} refused: {reply}", id=event.transaction, client=self.client,
                       connection=self.connection_id, reply=event.replies[0].text)
         self.write(b"".join([reply.encode() for reply in event.replies]))
 
@@ -247,7 +247,7 @@ def is_local(client: str) -> bool:
 
 
 _ANSWERS: Mapping[type, Callable[[SMTPConnection, Any], Awaitable[None]]] = {
-    events.Replies: SMTPConnection._on_replies, events.Farewell: SMTPConnection._on_farewell,
+    events.MessageRefused: SMTPConnection._on_refused, events.Farewell: SMTPConnection._on_farewell,
     events.StartTls: SMTPConnection._on_start_tls, events.MailAsked: SMTPConnection._on_mail,
     events.RcptAsked: SMTPConnection._on_rcpt, events.VrfyAsked: SMTPConnection._on_vrfy,
     events.LoginAsked: SMTPConnection._on_login, events.DataAsked: SMTPConnection._on_data,

@@ -463,9 +463,10 @@ class ServerSession:
             return events.Complete()
         # RFC 2033 4.2: an LMTP server answers once for each recipient, whatever it answers
         replies = (refusal,) * (len(self.recipients) if self.lmtp else 1)
+        refused = events.MessageRefused(self.transaction, replies)
         self._reset()
         self.answered(refusal)
-        return events.Replies(replies)
+        return refused
 
     def _skip_chunk(self, argument: str, refusal: Reply) -> events.Event | None:
         """A BDAT that may not be: its octets follow all the same."""
