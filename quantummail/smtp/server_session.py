@@ -7,61 +7,24 @@ for something first; the answer goes into the method that the event names, and w
 from __future__ import annotations
 
 import binascii
-import enum
 from collections.abc import Callable, Mapping, Sequence
 
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.message.ids import new_id
-from quantummail.smtp import events, grammar
+from quantummail.smtp import events, grammar, order
 from quantummail.smtp.data import TOO_BIG, ChunkReader, DataReader
 from quantummail.smtp.login import Exchange
+from quantummail.smtp.order import State
 from quantummail.smtp.reply import Refusal, Reply
 from quantummail.smtp.settings import SmtpSettings
 from quantummail.wire.lines import LineBuffer, LineTooLong
 
-
-class State(enum.Enum):
-    """How far the client has come."""
-
-    START = enum.auto()
-    """Nothing but the greeting was said."""
-    READY = enum.auto()
-    """The client has said who it is; no transaction."""
-    MAIL = enum.auto()
-    """A sender, no recipient yet."""
-    RCPT = enum.auto()
-    """At least one recipient."""
-    CHUNKS = enum.auto()
-    """Part of the message came by BDAT."""
-
-
-# RFC 5321 4.1.4: where a command may stand, and what is said where it may not. Others may stand anywhere.
-_NO_HELLO = Reply(503, "5.5.1", "Say EHLO first")
-_NESTED = Reply(503, "5.5.1", "A transaction is under way already; RSET ends it")
-_NO_MAIL = Reply(503, "5.5.1", "Say MAIL first")
-_NO_RCPT = Reply(503, "5.5.1", "Say RCPT first")
-_IN_CHUNKS = Reply(503, "5.5.1", "The message is coming by BDAT already")
-_OUT_OF_ORDER: Mapping[str, Mapping[State, Reply]] = {
-    "AUTH": {State.START: _NO_HELLO, State.MAIL: _NESTED, State.RCPT: _NESTED, State.CHUNKS: _NESTED},
-    "MAIL": {State.START: _NO_HELLO, State.MAIL: _NESTED, State.RCPT: _NESTED, State.CHUNKS: _NESTED},
-    "RCPT": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.CHUNKS: _IN_CHUNKS},
-    "DATA": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.MAIL: _NO_RCPT, State.CHUNKS: _IN_CHUNKS},
-    "BDAT": {State.START: _NO_HELLO, State.READY: _NO_MAIL, State.MAIL: _NO_RCPT},
-}
-
-_TLS_FIRST = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
-_LOGIN_FIRST = Reply(530, "5.7.0", "Authentication required")
-_NO_VALID_RCPT = Reply(503, "5.5.1", "No valid recipients")
 _UNKNOWN = Reply(500, "5.5.1", "Command not recognized")
 _TOO_LONG = Reply(500, "5.5.2", "Line too long")
 _TOO_LONG_AUTH = Reply(500, "5.5.6", "Authentication exchange line is too long")  # RFC 4954 4
 _OK = Reply(250, "2.0.0", "OK")
-_SENDER_OK = Reply(250, "2.1.0", "OK")
 _GO_AHEAD = Reply(354, "", "End the message with <CRLF>.<CRLF>")
 
-# RFC 3207 4: what is answered before TLS where TLS is required
-_BEFORE_TLS = frozenset({"EHLO", "LHLO", "HELO", "NOOP", "STARTTLS", "QUIT", "RSET", "HELP"})
-_NEED_LOGIN = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "VRFY"})
 _JUNK = frozenset({"NOOP", "RSET", "VRFY", "EXPN", "HELP", "HELO", "EHLO", "LHLO"})
 # A browser that was made to talk to us: what it sends next is not meant as SMTP
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})
@@ -240,7 +203,10 @@ class ServerSession:
             return events.Farewell(_UNKNOWN) if verb in _HTTP else self.answered(_UNKNOWN)
         if len(line) > grammar.MAX_COMMAND_LINE and verb != "AUTH":
             return self.answered(_TOO_LONG)
-        refusal = self._out_of_place(verb)
+        refusal = order.out_of_place(
+            verb, self.state, tls_first=self.settings.require_tls and not self.tls,
+            login_first=self.settings.mode == "submission" and not self.user, login_possible=self._may_login(),
+            recipients_refused=self._asked_recipients > 0)
         if refusal is not None:
             return self._skip_chunk(argument, refusal) if verb == "BDAT" else self.answered(refusal)
         if verb in _JUNK:
@@ -248,21 +214,6 @@ class ServerSession:
             if self.settings.max_junk and self._junk > self.settings.max_junk:
                 self._count_error()
         return run(self, verb, argument)
-
-    def _out_of_place(self, verb: str) -> Reply | None:
-        """Whether a command may not stand here, and why: the one place that knows."""
-        if not self.tls and self.settings.require_tls and verb not in _BEFORE_TLS:
-            return _TLS_FIRST
-        orders = _OUT_OF_ORDER.get(verb)
-        if orders is not None:
-            refusal = orders.get(self.state)
-            if refusal is not None:
-                # RFC 2033 4.2, RFC 5321 3.3: all recipients were refused
-                return _NO_VALID_RCPT if refusal is _NO_RCPT and self._asked_recipients else refusal
-        if verb in _NEED_LOGIN and self.settings.mode == "submission" and not self.user:
-            # RFC 4954 6; where a login is impossible as yet, say what makes it possible
-            return _LOGIN_FIRST if self._may_login() else _TLS_FIRST
-        return None
 
     def _may_login(self) -> bool:
         return self.tls or self.plaintext_login

@@ -12,8 +12,9 @@ from quantummail.auth.sasl import MECHANISMS
 from quantummail.message.address import Address
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.smtp import events
+from quantummail.smtp.order import State
 from quantummail.smtp.reply import Reply
-from quantummail.smtp.server_session import ServerSession, State
+from quantummail.smtp.server_session import ServerSession
 from quantummail.smtp.settings import SmtpSettings
 from quantummail.wire.lines import LineBuffer
 
