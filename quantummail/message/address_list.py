@@ -21,7 +21,9 @@ _quoted = re.compile(rb'((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _quoted_pair = re.compile(rb"\\(.)", re.DOTALL)
 _in_comment = re.compile(rb"[^()\\]++|\\.|[()\\]", re.DOTALL)
 _line_end = re.compile(rb"\r?\n")
-_WORD, _SPECIAL = 0, 1
+
+# a piece of an entry: its text, whether white space stood before it, whether it was quoted
+_Word = tuple[bytes, bool, bool]
 
 
 class ListedAddress(NamedTuple):
@@ -75,10 +77,10 @@ class _Reader:
         self._begin_entry()
 
     def _begin_entry(self) -> None:
-        self.outside: list[tuple[bytes, bool]] = []
-        self.inside: list[tuple[bytes, bool]] = []
+        self.outside: list[_Word] = []
+        self.inside: list[_Word] = []
         self.words = self.outside
-        """The list that grows now, of (text, whether white space stood before it)."""
+        """The list that grows now."""
         self.at: int | None = None
         """The index of the last "@" in `words`."""
         self.angle = False
@@ -118,11 +120,11 @@ class _Reader:
         self._finish_group()
         return self.entries
 
-    def _add(self, word: bytes, space: bool) -> None:
+    def _add(self, word: bytes, space: bool, quoted: bool = False) -> None:
         if self.ended:
             self.broken = True
             return
-        self.words.append((word, space))
+        self.words.append((word, space, quoted))
 
     def _special(self, character: bytes, space: bool) -> None:
         if character == b"@":
@@ -136,7 +138,7 @@ class _Reader:
             self._colon()
         elif character == b"," and self.in_route:
             # RFC 5322 4.4: in <@a,@b:c@d> a comma separates the hosts of the route
-            self.words.append((b",", False))
+            self.words.append((b",", False, False))
         else:
             # a semicolon outside of a group is what some programs write for a comma
             self.broken = self.broken or (character == b";" and not self.in_group)
@@ -153,7 +155,7 @@ class _Reader:
         elif self.at is not None and not self.in_route:
             self.broken = True
         self.at = len(self.words)
-        self.words.append((b"@", space))
+        self.words.append((b"@", space, False))
 
     def _open_angle(self) -> None:
         if self.angle or self.ended:
@@ -186,7 +188,7 @@ class _Reader:
                 text = _line_end.sub(b"", match[1])
                 if b"\\" in text:
                     text = _quoted_pair.sub(rb"\1", text)
-                self._add(text, space)
+                self._add(text, space, quoted=True)
                 return match.end()
             # there is no other end for any quote further on either
             self.quotes_close = False
@@ -219,7 +221,7 @@ class _Reader:
         # RFC 5322 4.4: empty elements are obsolete and mean nothing
         self._begin_entry()
 
-    def _entry(self, words: list[tuple[bytes, bool]]) -> ListedAddress:
+    def _entry(self, words: list[_Word]) -> ListedAddress:
         name = _phrase(self.outside) if self.angle and self.outside else self.comment or None
         if self.in_route:
             # a route without an address
@@ -231,7 +233,7 @@ class _Reader:
                 return ListedAddress(name, self.route, _joined(words), b"")
             return ListedAddress(_phrase(words), self.route, b"", b"")
         local_part, domain = words[:self.at], words[self.at + 1:]
-        self.broken = self.broken or not local_part or not domain or any(space for _, space in words[1:])
+        self.broken = self.broken or not _is_plain(words)
         return ListedAddress(name, self.route, _joined(local_part), _joined(domain))
 
     def _finish_group(self) -> None:
@@ -240,16 +242,25 @@ class _Reader:
             self.in_group = False
 
 
-def _phrase(words: list[tuple[bytes, bool]]) -> bytes:
+def _is_plain(words: list[_Word]) -> bool:
+    """Whether the words of an address are local part, "@" and domain, with nothing obsolete about them."""
+    if len(words) != 3 or words[1][1] or words[2][1]:
+        return False
+    (local_part, _, quoted), _, (_, _, domain_quoted) = words
+    # the domain's dots are looked at when it is parsed; those of a local part are gone with its quotes
+    return not domain_quoted and (quoted or all(local_part.split(b".")))
+
+
+def _phrase(words: list[_Word]) -> bytes:
     """Words with one space where white space was."""
-    return b"".join(b" " + word if space else word for word, space in words).lstrip(b" ")
+    return b"".join(b" " + word if space else word for word, space, _ in words).lstrip(b" ")
 
 
-def _joined(words: list[tuple[bytes, bool]]) -> bytes:
+def _joined(words: list[_Word]) -> bytes:
     """The same, but not around dots: ``a . b`` is the obsolete form of ``a.b`` (RFC 5322 4.4)."""
     last = b"."
     pieces: list[bytes] = []
-    for word, space in words:
+    for word, space, _ in words:
         if space and word[:1] != b"." and last[-1:] != b".":
             pieces.append(b" ")
         pieces.append(word)

@@ -24,6 +24,9 @@ _token = re.compile(rb"\s*+(" + _TOKEN + rb")")
 # Names are taken raw (RFC 2231: filename*0*=), values without quotes up to the semicolon, as mail programs do.
 _parameter = re.compile(rb'[\s;]*+([^\s;="]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;"]*+)))?', re.DOTALL)
 _unquoted_parameter = re.compile(rb'[\s;]*+([^\s;="]++)\s*+(?:=\s*+(?:(?!)()|"?([^;]*+)))?')
+# RFC 2231 7:  regular-parameter-name [section] ["*"], with section = "*" 0..
+_continuation = re.compile(rb"([^*]+)\*(\d{1,3})(\*?)")
+_not_attribute_char = re.compile(rb"[^A-Za-z0-9!#$&+.^_`{|}~-]")
 _quoted_pair = re.compile(rb"\\(.)", re.DOTALL)
 _to_semicolon = re.compile(rb"[^;]*+")
 _piece = re.compile(rb'[^"\\()]++|\\.|["\\()]', re.DOTALL)
@@ -137,7 +140,40 @@ def parse_parameters(value: bytes, position: int) -> Parameters:
             match = _to_semicolon.match(value, end)
             end = match.end() if match else len(value)
         position = end
-    return tuple(found)
+    return _without_continuations(found) if b"*" in value else tuple(found)
+
+
+def _without_continuations(parameters: list[tuple[bytes, bytes]]) -> Parameters:
+    """RFC 2231 7: servers put the pieces name*0, name*1* ... together. Charset and %xx of name* stay as they are."""
+    pieces: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
+    for name, value in parameters:
+        match = _continuation.fullmatch(name)
+        if match:
+            # of two pieces with one number the first counts
+            pieces.setdefault(match[1].lower(), {}).setdefault(int(match[2]), (value, bool(match[3])))
+    joined: list[tuple[bytes, bytes]] = []
+    done: set[bytes] = set()
+    for name, value in parameters:
+        match = _continuation.fullmatch(name)
+        lower = match[1].lower() if match else b""
+        if match is None or 0 not in pieces[lower]:
+            joined.append((name, value))
+        elif lower not in done:
+            done.add(lower)
+            joined.append(_joined(match[1], pieces[lower]))
+    return tuple(joined)
+
+
+def _joined(name: bytes, pieces: dict[int, tuple[bytes, bool]]) -> tuple[bytes, bytes]:
+    """The pieces from 0 on up to the first gap: what comes behind one is of no use."""
+    run = [pieces[number] for number in range(next(count for count in range(1001) if count not in pieces))]
+    if not any(extended for _, extended in run):
+        return name, b"".join([value for value, _ in run])
+    # RFC 2231 4.1: pieces of both kinds may follow each other; a plain one is encoded to stand among the others
+    return name + b"*", b"".join([
+        value if extended else _not_attribute_char.sub(lambda match: b"%%%02X" % match[0][0], value)
+        for value, extended in run
+    ])
 
 
 def parse_token(value: bytes) -> bytes:

@@ -83,7 +83,7 @@ class Description:
 
     def _text(self, name: bytes) -> str:
         value = self.fields.get(name)
-        return "" if value is None else decode_text(compact(value))
+        return "" if value is None else decode_text(compact(value)).strip()
 
 
 def describe(data: bytes | memoryview | mmap, size: int | None = None) -> Description:

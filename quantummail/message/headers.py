@@ -108,14 +108,12 @@ def only_fields(header: bytes, names: Iterable[bytes]) -> bytes:
     `header` is a whole header block with its empty line.
     """
     wanted = frozenset(name.lower() for name in names)
-    if len(wanted) > _MAX_PATTERN_NAMES:
-        found = b"".join(text for text, name in _logical_lines(header) if name in wanted)
-    else:
+    if len(wanted) <= _MAX_PATTERN_NAMES and header.endswith(b"\n"):
         # every match begins with the line end before its field: put right by moving one LF from front to back
-        found = b"".join(_pattern_of(wanted).findall(b"\n" + header))[1:]
-        if found:
-            found += b"\n" if found.endswith(b"\r") else b"\r\n"
-    return found + b"\r\n"
+        found = b"".join(_pattern_of(wanted).findall(b"\n" + header))
+        return found[1:] + b"\n\r\n" if found else b"\r\n"
+    found = b"".join(text for text, name in _logical_lines(header) if name in wanted)
+    return found + (b"\r\n" if found.endswith(b"\n") or not found else b"\r\n\r\n")
 
 
 def without_fields(header: bytes, names: Iterable[bytes]) -> bytes:
@@ -126,9 +124,9 @@ def without_fields(header: bytes, names: Iterable[bytes]) -> bytes:
     unwanted = frozenset(name.lower() for name in names)
     end = header_end(header)
     head, rest = header[:end], header[end:]
-    if len(unwanted) > _MAX_PATTERN_NAMES:
-        return b"".join(text for text, name in _logical_lines(head) if name not in unwanted) + rest
-    return _pattern_of(unwanted).sub(b"", b"\n" + head)[1:] + rest
+    if len(unwanted) <= _MAX_PATTERN_NAMES and head.endswith(b"\n"):
+        return _pattern_of(unwanted).sub(b"", b"\n" + head)[1:] + rest
+    return b"".join(text for text, name in _logical_lines(head) if name not in unwanted) + rest
 
 
 def _logical_lines(header: bytes) -> list[tuple[bytes, bytes]]:

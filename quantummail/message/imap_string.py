@@ -7,16 +7,17 @@ import re
 # RFC 3501 9:  QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials
 _quoted = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-!#-\[\]-\x7f]*+").fullmatch
 _quotable = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*+").fullmatch
+_REPLACEMENT = "\ufffd".encode()
 _specials = re.compile(rb'["\\]')
 
 
 def string(value: bytes) -> bytes:
-    """The value as quoted string or literal. NUL, which neither may contain, is left out."""
+    """The value as quoted string or literal. NUL, which neither may contain, is shown as U+FFFD."""
     if _quoted(value):
         return b'"' + value + b'"'
     if _quotable(value):
         return b'"' + _specials.sub(rb"\\\g<0>", value) + b'"'
-    value = value.replace(b"\0", b"")
+    value = value.replace(b"\0", _REPLACEMENT)
     return b"{%d}\r\n%b" % (len(value), value)
 
 

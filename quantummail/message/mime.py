@@ -23,8 +23,8 @@ from quantummail.message.parts import LEAF, MESSAGE, MULTIPART
 MAX_DEPTH = 100
 """Multiparts and messages in each other; what is deeper is one part without a structure."""
 MAX_PARTS = 10_000
-# RFC 2046 5.1.1 allows 70; a longer one is compared as far as this
-_MAX_BOUNDARY = 80
+# RFC 2046 5.1.1 allows 70; a much longer one is compared as far as this
+_MAX_BOUNDARY = 200
 _PIECE = 1 << 20
 
 _CONTENT = rb"Content-(?:Type|Transfer-Encoding|ID|Description|Disposition|Language|Location|MD5)"
@@ -132,11 +132,14 @@ class _Scanner:
             multipart = self.levels[level].part
             self._close(part, multipart, start)
             self._leave(level + 1)
+            part = multipart
+            if line_end >= self.size:
+                # a delimiter that is the end of the message begins no part
+                break
             if not closing:
-                return self._open(multipart, min(line_end + 1, self.size), is_message=False)
+                return self._open(multipart, line_end + 1, is_message=False)
             # RFC 2046 5.1.1: the epilogue belongs to the multipart and ends with an outer delimiter
             self._leave(level)
-            part = multipart
             if not self.levels:
                 break
             position = line_end
@@ -151,7 +154,8 @@ class _Scanner:
             end -= 2 if self.data[end - 2:end] == b"\r\n" else 1
         current: Part | None = part
         while current is not None and current is not until:
-            current.end = max(end, current.body_start)
+            # a line end that is also the end of a header stays there
+            current.end = end = max(end, current.body_start)
             current = current.parent
 
     def _open(self, parent: Part | None, start: int, *, is_message: bool) -> Part:
@@ -192,9 +196,7 @@ class _Scanner:
             # a delimiter ends a header too
             found = self._delimiter(start - 1, empty)
             if found is not None:
-                end = found[0]
-                end = max(start, end - (2 if data[end - 2:end] == b"\r\n" else 1))
-                return end, data[start - 1:min(end, start + MAX_OCTETS)]
+                return found[0], data[start - 1:min(found[0], start + MAX_OCTETS)]
         last = min(empty, start + MAX_OCTETS)
         header = data[start - 1:last] if start else b"\n" + data[:last]
         if empty < self.size:
@@ -280,7 +282,7 @@ def _fields(header: bytes, pattern: re.Pattern[bytes]) -> dict[bytes, bytes]:
         if name not in fields:
             fields[name] = value
         elif name in _ADDRESSES:
-            fields[name] += b"," + value
+            fields[name] = fields[name].rstrip() + b"," + value
         elif name[:8] != b"content-":
             fields[name] = value
     return fields
