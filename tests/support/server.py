@@ -111,8 +111,9 @@ class RunningServer:
         command = [*self.wrapper, sys.executable, "-m", "quantummail.cli", "--config", str(self.config_path), "serve"]
         with self.log_path.open("ab") as log:
             self._log_begins = log.tell()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
-                                            env={**environment(), **self.environ})
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                env={**environment(), **self.environ})
         deadline = time.monotonic() + patience
         while not self._ready():
             if self.process.poll() is not None:
@@ -194,7 +195,9 @@ class RunningServer:
 
     def _write_configuration(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         sections: dict[str, dict[str, str]] = {
-            "server": {"hostname": f"mail.{self.domain}", "data_dir": "data", "log": "text", "log_level": "debug"},
+            "server": {"hostname": f"mail.{self.domain}", "data_dir": "data", "log": "text", "log_level": "debug",
+                       # a client that keeps its connection is cut off after this
+                       "stop_after": "2s"},
         }
         for name, port in self.ports.items():
             sections[name] = {"listen": f"127.0.0.1:{port}", **_GENEROUS[name]}

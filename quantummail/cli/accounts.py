@@ -1,0 +1,383 @@
+"""Commands about domains, users and aliases. They work beside a running server, on the same database."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from quantummail.cli.command import (
+    EX_DATAERR,
+    EX_NOUSER,
+    EX_OK,
+    EX_USAGE,
+    Command,
+    CommandFailed,
+    Group,
+    say_fields,
+    say_json,
+    say_table,
+    with_store,
+)
+from quantummail.cli.versions import say
+from quantummail.config import values
+
+if TYPE_CHECKING:
+    from quantummail.store.records import User
+
+_JSON = ["json", None, "Write JSON."]
+
+
+def _checked(kind: values.Kind[int], text: str, what: str) -> int:
+    try:
+        return kind.parse(text)
+    except ValueError:
+        raise CommandFailed(EX_DATAERR, f"{what} {text!r}: {kind.accepts}") from None
+
+
+class NewPassword(Command):
+    """A command that sets a password: asked for, read from stdin, or made up."""
+
+    optFlags = [
+        ["password-stdin", None, "Read the password from the first line of standard input."],
+        ["generate", "g", "Make up a good password, and show it once."],
+    ]
+
+    def new_password(self, address: str) -> str:
+        """The password to set. Raises CommandFailed."""
+        from quantummail.auth import passwords  # loads argon2, which other commands do not need
+
+        if self["generate"]:
+            return passwords.generate()
+        if self["password-stdin"]:
+            password = sys.stdin.readline().rstrip("\r\n")
+        elif sys.stdin.isatty():
+            password = getpass.getpass(f"Password for {address}: ")
+            if getpass.getpass("Once more: ") != password:
+                raise CommandFailed(EX_DATAERR, "the two passwords differ")
+        else:
+            raise _wrong_usage("no terminal to ask on: give --password-stdin or --generate")
+        try:
+            passwords.check_new(password, address)
+        except passwords.PasswordRefused as refused:
+            raise CommandFailed(EX_DATAERR, str(refused)) from None
+        return password
+
+    def hashed(self, password: str) -> str:
+        """Its hash."""
+        from quantummail.auth import passwords
+
+        return passwords.Passwords().hash(password)
+
+    def show(self, address: str, password: str) -> None:
+        """Show a password that was made up."""
+        if self["generate"]:
+            say(f"password of {address} (shown only now): {password}")
+
+
+def _wrong_usage(text: str) -> CommandFailed:
+    """Wrong usage that is seen only when the command runs."""
+    return CommandFailed(EX_USAGE, text)
+
+
+class DomainAdd(Command):
+    """Take mail for a domain."""
+
+    synopsis = "DOMAIN"
+    takes = ("domain",)
+
+    def run(self) -> int:
+        """Add it."""
+        domain = with_store(self.configuration(), lambda store: store.domains.add(self["domain"]))
+        say(f"{domain.name} added")
+        return EX_OK
+
+
+class DomainList(Command):
+    """List the domains whose mail we take."""
+
+    synopsis = "[--json]"
+    optFlags = [_JSON]
+
+    def run(self) -> int:
+        """List them."""
+        domains = with_store(self.configuration(), lambda store: store.domains.list())
+        if self["json"]:
+            say_json([{"domain": domain.name, "created": _moment(domain.created)} for domain in domains])
+        else:
+            say_table(("DOMAIN", "CREATED"), [(domain.name, _moment(domain.created)) for domain in domains])
+        return EX_OK
+
+
+class DomainDelete(Command):
+    """Take no more mail for a domain. Its users and aliases must be deleted first."""
+
+    synopsis = "DOMAIN"
+    takes = ("domain",)
+
+    def run(self) -> int:
+        """Delete it."""
+        with_store(self.configuration(), lambda store: store.domains.delete(self["domain"]))
+        say(f"{self['domain']} deleted")
+        return EX_OK
+
+
+class UserAdd(NewPassword):
+    """Make an account with its mailboxes."""
+
+    synopsis = "ADDRESS [--password-stdin | --generate] [--admin] [--quota SIZE]"
+    optFlags = [["admin", None, "The account may administer the server."]]
+    optParameters = [
+        ["quota", None, None, "Octets the account may keep, with K, M, G or T [default: that of the configuration]."],
+        ["quota-messages", None, None, "Messages the account may keep [default: that of the configuration]."],
+    ]
+
+    takes = ("address",)
+
+    def run(self) -> int:
+        """Add the account."""
+        config = self.configuration()
+        address = self["address"]
+        octets, messages = config.storage.quota, config.storage.quota_messages
+        if self["quota"] is not None:
+            octets = _checked(values.SIZE, self["quota"], "quota")
+        if self["quota-messages"] is not None:
+            messages = _checked(values.COUNT, self["quota-messages"], "quota")
+        password = self.new_password(address)
+        hashed = self.hashed(password)
+        user = with_store(config, lambda store: store.users.create(
+            address, hashed, admin=bool(self["admin"]), quota_bytes=octets, quota_messages=messages))
+        say(f"{user.address} added")
+        self.show(user.address, password)
+        return EX_OK
+
+
+class UserList(Command):
+    """List the accounts."""
+
+    synopsis = "[DOMAIN] [--json]"
+    optFlags = [_JSON]
+    may_take = "domain"
+
+    def run(self) -> int:
+        """List them."""
+        domain = self["domain"] or None
+        users = with_store(self.configuration(), lambda store: store.users.list(domain))
+        if self["json"]:
+            say_json([_user_record(user) for user in users])
+        else:
+            say_table(("ADDRESS", "MESSAGES", "SIZE", "QUOTA", ""), [
+                (user.address, user.used_messages, _size(user.used_bytes), _size(user.quota_bytes, "-"),
+                 "administrator" if user.admin else "") for user in users])
+        return EX_OK
+
+
+class _OneUser(Command):
+    """A command about one account that is there."""
+
+    takes = ("address",)
+
+    def user(self) -> User:
+        """The account. Raises CommandFailed."""
+        address = self["address"]
+        user = with_store(self.configuration(), lambda store: store.users.find(address))
+        if user is None:
+            raise CommandFailed(EX_NOUSER, f"there is no user {address}")
+        return user
+
+
+class UserInfo(_OneUser):
+    """Tell what is known about an account."""
+
+    synopsis = "ADDRESS [--json]"
+    optFlags = [_JSON]
+
+    def run(self) -> int:
+        """Tell it."""
+        user = self.user()
+        record = _user_record(user)
+        if self["json"]:
+            say_json(record)
+            return EX_OK
+        record["used"] = f"{_size(user.used_bytes)} of {_size(user.quota_bytes, 'unlimited')}"
+        record["messages"] = f"{user.used_messages} of {user.quota_messages or 'unlimited'}"
+        shown = ("address", "admin", "enabled", "created", "used", "messages")
+        say_fields({name: {True: "yes", False: "no"}.get(record[name], record[name]) for name in shown})
+        return EX_OK
+
+
+class UserPasswd(NewPassword, _OneUser):
+    """Set another password."""
+
+    synopsis = "ADDRESS [--password-stdin | --generate]"
+
+    def run(self) -> int:
+        """Set it."""
+        address = self.user().address
+        password = self.new_password(address)
+        hashed = self.hashed(password)
+        with_store(self.configuration(), lambda store: store.users.set_password(address, hashed))
+        say(f"password of {address} changed")
+        self.show(address, password)
+        return EX_OK
+
+
+class UserQuota(_OneUser):
+    """Set how much an account may keep; 0 means no limit."""
+
+    synopsis = "ADDRESS [--quota SIZE] [--quota-messages NUMBER]"
+    optParameters = [
+        ["quota", None, None, "Octets, with K, M, G or T."],
+        ["quota-messages", None, None, "Messages."],
+    ]
+
+    def run(self) -> int:
+        """Set it."""
+        if self["quota"] is None and self["quota-messages"] is None:
+            raise _wrong_usage("give --quota, --quota-messages, or both")
+        user = self.user()
+        octets, messages = user.quota_bytes, user.quota_messages
+        if self["quota"] is not None:
+            octets = _checked(values.SIZE, self["quota"], "quota")
+        if self["quota-messages"] is not None:
+            messages = _checked(values.COUNT, self["quota-messages"], "quota")
+        with_store(self.configuration(), lambda store: store.users.set_quota(user.address, octets, messages))
+        say(f"{user.address} may keep {_size(octets, 'any size')} and {messages or 'any number of'} messages")
+        return EX_OK
+
+
+class UserEnable(_OneUser):
+    """Let an account log in and get mail again."""
+
+    synopsis = "ADDRESS"
+    enabled = True
+
+    def run(self) -> int:
+        """Do so."""
+        address = self.user().address
+        with_store(self.configuration(), lambda store: store.users.set_enabled(address, self.enabled))
+        say(f"{address} is {'enabled' if self.enabled else 'disabled'}")
+        return EX_OK
+
+
+class UserDisable(UserEnable):
+    """Refuse logins and mail of an account, and keep all it has."""
+
+    enabled = False
+
+
+class UserDelete(_OneUser):
+    """Delete an account. Its mail is put aside, for the administrator to remove."""
+
+    synopsis = "ADDRESS"
+
+    def run(self) -> int:
+        """Delete it."""
+        address = self.user().address
+        config = self.configuration()
+        aside = with_store(config, lambda store: store.users.delete(address))
+        say(f"{address} deleted" + (f"; its mail is in {config.storage.mail_root / aside}" if aside else ""))
+        return EX_OK
+
+
+class AliasAdd(Command):
+    """Let an address stand for others; ``@domain`` is every address of the domain that is not there otherwise."""
+
+    synopsis = "ADDRESS TARGET [TARGET ...]"
+    takes = ("address",)
+    takes_more = "targets"
+
+    def run(self) -> int:
+        """Add it."""
+        alias = with_store(
+            self.configuration(), lambda store: store.aliases.add(self["address"], self["targets"]))
+        say(f"{alias.address} stands for {', '.join(alias.targets)}")
+        return EX_OK
+
+
+class AliasList(Command):
+    """List the aliases."""
+
+    synopsis = "[DOMAIN] [--json]"
+    optFlags = [_JSON]
+    may_take = "domain"
+
+    def run(self) -> int:
+        """List them."""
+        domain = self["domain"] or None
+        aliases = with_store(self.configuration(), lambda store: store.aliases.list(domain))
+        if self["json"]:
+            say_json([asdict(alias) for alias in aliases])
+        else:
+            say_table(("ALIAS", "TARGETS"), [(alias.address, ", ".join(alias.targets)) for alias in aliases])
+        return EX_OK
+
+
+class AliasDelete(Command):
+    """Delete an alias."""
+
+    synopsis = "ADDRESS"
+    takes = ("address",)
+
+    def run(self) -> int:
+        """Delete it."""
+        with_store(self.configuration(), lambda store: store.aliases.delete(self["address"]))
+        say(f"{self['address']} deleted")
+        return EX_OK
+
+
+class DomainGroup(Group):
+    """Domains whose mail we take."""
+
+    subCommands = [
+        ["add", None, DomainAdd, "take mail for a domain"],
+        ["list", None, DomainList, "list the domains"],
+        ["delete", None, DomainDelete, "take no more mail for a domain"],
+    ]
+
+
+class UserGroup(Group):
+    """Accounts."""
+
+    subCommands = [
+        ["add", None, UserAdd, "make an account"],
+        ["list", None, UserList, "list the accounts"],
+        ["info", None, UserInfo, "tell what is known about an account"],
+        ["passwd", None, UserPasswd, "set another password"],
+        ["quota", None, UserQuota, "set how much an account may keep"],
+        ["disable", None, UserDisable, "refuse its logins and mail, and keep what it has"],
+        ["enable", None, UserEnable, "take them again"],
+        ["delete", None, UserDelete, "delete an account, and put its mail aside"],
+    ]
+
+
+class AliasGroup(Group):
+    """Addresses that stand for others."""
+
+    subCommands = [
+        ["add", None, AliasAdd, "let an address, or @domain, stand for others"],
+        ["list", None, AliasList, "list the aliases"],
+        ["delete", None, AliasDelete, "delete an alias"],
+    ]
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _size(octets: int, nothing: str = "0") -> str:
+    if octets == 0:
+        return nothing
+    for unit, size in (("T", 1024**4), ("G", 1024**3), ("M", 1024**2), ("K", 1024)):
+        if octets >= size:
+            return f"{octets / size:.1f}{unit}"
+    return str(octets)
+
+
+def _user_record(user: User) -> dict[str, Any]:
+    record = asdict(user)
+    del record["id"]
+    record["created"] = _moment(user.created)
+    return record

@@ -1,0 +1,263 @@
+"""Every setting there is, with kind, default and meaning: the parser and the manual are made from this.
+
+A class is a section, a field is a key; a docstring is what the manual says about the section. In defaults and
+values ``{data_dir}`` stands for the data directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from quantummail.config import values
+from quantummail.config.values import Endpoint, Kind, Pair
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is known about one key. The default is written as it would be in the file."""
+
+    kind: Kind[Any]
+    default: str
+    meaning: str
+
+
+def key(kind: Kind[T], default: str, meaning: str) -> T:
+    """Declare a key of a section."""
+    return cast("T", field(metadata={"key": Key(kind, default, meaning)}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSection:
+    """What the server is called, where it keeps its data, and what it says about its work."""
+
+    hostname: str = key(values.HOSTNAME, "localhost", (
+        "The name in greetings and in `Received`: the one that the MX record and the PTR record of the "
+        "address say."))
+    data_dir: Path = key(values.PATH, "/var/lib/quantummail", "The directory of the database and the spool.")
+    plaintext_login: str = key(values.one_of("never", "loopback"), "never", (
+        "Whether passwords are taken without TLS: never, or from clients on this machine (127.0.0.0/8, "
+        "::1)."))
+    log: str = key(values.one_of("auto", "text", "json"), "auto", (
+        "How the log is written: lines to read, JSON (one object a line), or auto: text on a terminal, "
+        "otherwise JSON."))
+    log_level: str = key(values.one_of("debug", "info", "warn", "error"), "info", (
+        "The least important events that are logged."))
+    stop_after: float = key(values.DURATION, "10s", (
+        "How long running commands may take to finish when the server stops."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSection:
+    """Where accounts, mailboxes and the index of messages are."""
+
+    url: str = key(values.DATABASE, "sqlite:///{data_dir}/quantummail.sqlite", "The database.")
+    readers: int = key(values.POSITIVE, "4", "Threads that read from the database.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSection:
+    """Where messages are, and how much each account may keep."""
+
+    mail_root: Path = key(values.PATH, "{data_dir}/mail", (
+        "The Maildirs: `<mail_root>/<domain>/<user>/`. It must be in the same file system as `data_dir`: "
+        "messages are linked from the spool, not copied."))
+    quota: int = key(values.SIZE, "0", "The quota in octets that new accounts get; 0 means none.")
+    quota_messages: int = key(values.COUNT, "0", (
+        "The quota in messages that new accounts get; 0 means none."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySection:
+    """What holds for every message, whichever way it comes."""
+
+    recipient_delimiter: str = key(values.DELIMITER, "+", (
+        "Mail to `user+anything@domain` goes to `user@domain`; empty switches this off."))
+    max_hops: int = key(values.POSITIVE, "50", (
+        "A message with more `Received` fields than this is in a loop, and refused."))
+    tarpit_after: int = key(values.COUNT, "3", (
+        "Refused recipients of one connection that are answered at once."))
+    tarpit_delay: float = key(values.DURATION, "1s", (
+        "How long the answer to each further one is held back: guessing addresses takes time."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSection:
+    """How fast passwords may be guessed. These limits hold for all protocols together."""
+
+    threads: int = key(values.POSITIVE, "2", (
+        "Threads that compute password hashes. Each takes 19 MB and one processor while it does."))
+    free_failures: int = key(values.COUNT, "3", (
+        "Failed logins after which each further one makes the next answer a second later."))
+    max_delay: float = key(values.DURATION, "10s", "The longest such delay.")
+    client_failures: int = key(values.COUNT, "30", "Failed logins at once from one address; 0: no limit.")
+    client_failures_per_hour: int = key(values.POSITIVE, "60", "How many more an hour.")
+    network_failures: int = key(values.COUNT, "120", (
+        "Failed logins at once from one network (/24 of IPv4, /48 of IPv6); 0: no limit."))
+    network_failures_per_hour: int = key(values.POSITIVE, "600", "How many more an hour.")
+    account_failures: int = key(values.COUNT, "60", (
+        "Failed logins at once for one account, from addresses it was not used from; 0: no limit."))
+    account_failures_per_hour: int = key(values.POSITIVE, "60", "How many more an hour.")
+    known_failures: int = key(values.COUNT, "60", (
+        "Failed logins at once for one account, from addresses that it was used from; 0: no limit."))
+    known_failures_per_hour: int = key(values.POSITIVE, "240", "How many more an hour.")
+    known_for: float = key(values.DURATION, "30d", (
+        "How long an address is known to be the account's after a login."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSSection:
+    """Certificates. SIGHUP reads them again; if the new ones are broken, the old ones stay in use."""
+
+    certificate: Path = key(values.PATH, "{data_dir}/tls/certificate.pem", (
+        "The certificate and its chain. Clients without SNI, or with a name that no certificate has, get "
+        "this one."))
+    private_key: Path = key(values.PATH, "{data_dir}/tls/private_key.pem", (
+        "Its private key, readable by us alone."))
+    additional_pairs: tuple[Pair, ...] = key(values.PAIRS, "", (
+        "More certificates; each serves the names that are in it."))
+    minimum_version: str = key(values.one_of("1.2", "1.3"), "1.2", (
+        "The oldest version of TLS that clients may use."))
+    session_tickets: bool = key(values.YES_NO, "yes", (
+        "Whether clients may resume a TLS session with a ticket."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSection:
+    """What all listeners have."""
+
+    listen: tuple[Endpoint, ...] = key(values.ENDPOINTS, "", (
+        "Where to listen; empty: this listener is off. `[::]` takes IPv6 only, so write `0.0.0.0:25, "
+        "[::]:25` for both. `systemd` takes the sockets that a unit with `FileDescriptorName=` the name of "
+        "this section has opened, `fd:NAME` those of another name."))
+    socket_mode: int = key(values.MODE, "0660", "Permissions of unix sockets.")
+    max_connections: int = key(values.COUNT, "1000", "Connections at once; 0 means no limit.")
+    max_connections_per_client: int = key(values.COUNT, "50", (
+        "Connections at once from one address (one /64 network of IPv6); 0 means no limit."))
+    max_connections_per_minute: int = key(values.COUNT, "0", (
+        "New connections a minute from one address; 0 means no limit."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailListenerSection(ListenerSection):
+    """What all listeners have that take mail."""
+
+    max_message_size: int = key(values.SIZE, "50M", "The biggest message; 0 means no limit.")
+    max_recipients: int = key(values.POSITIVE, "1000", "Recipients of one message.")
+    max_messages: int = key(values.POSITIVE, "10000", "Messages in one connection.")
+    max_errors: int = key(values.POSITIVE, "20", "Refused commands after which the connection is closed.")
+    max_junk_commands: int = key(values.POSITIVE, "100", (
+        "Commands without mail (NOOP, RSET, VRFY ...) after which the connection is closed."))
+    binarymime: bool = key(values.YES_NO, "no", (
+        "Whether BINARYMIME (RFC 3030) is offered: only for programs that cope with NUL and bare line ends."))
+    idle_timeout: float = key(values.DURATION, "5m", "How long we wait for the next command.")
+    data_timeout: float = key(values.DURATION, "10m", "How long we wait for more of a message.")
+    bare_newlines: str = key(values.one_of("refuse", "normalize"), "refuse", (
+        "A CR or LF alone inside a message: refuse it, or make it CRLF (for trusted networks with old "
+        "programs only: others use it to smuggle mail)."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpSection(MailListenerSection):
+    """Mail from other servers (port 25). No logins, no relaying: recipients must be known here."""
+
+    require_tls: bool = key(values.YES_NO, "no", (
+        "Whether a client must begin TLS before it may send. A server that the whole Internet writes to "
+        "does not."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionSection(MailListenerSection):
+    """Mail from our users (submission: STARTTLS, port 587; submissions: TLS from the start, port 465)."""
+
+    max_login_attempts: int = key(values.POSITIVE, "5", (
+        "Failed logins after which the connection is closed."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmtpSection(MailListenerSection):
+    """Mail from another mail server of ours (lmtp: STARTTLS; lmtps: TLS from the start).
+
+    Whoever connects may deliver to every mailbox: listen on a unix socket, on loopback or in a closed net.
+    """
+
+    require_tls: bool = key(values.YES_NO, "no", "Whether a client must begin TLS before it may deliver.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImapSection(ListenerSection):
+    """Mailboxes by IMAP (imap: STARTTLS, port 143; imaps: TLS from the start, port 993)."""
+
+    max_message_size: int = key(values.SIZE, "50M", "The biggest message that APPEND takes.")
+    max_connections_per_user: int = key(values.COUNT, "20", (
+        "Connections at once of one user; 0 means no limit."))
+    max_login_attempts: int = key(values.POSITIVE, "3", (
+        "Failed logins after which the connection is closed."))
+    idle_timeout: float = key(values.DURATION, "31m", (
+        "How long a logged-in client may be silent; RFC 3501 5.4 wants at least 30 minutes."))
+    login_timeout: float = key(values.DURATION, "3m", "How long a client may take to log in.")
+    login_delay: float = key(values.DURATION, "1s", "How long the answer to a failed login is held back.")
+    disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
+        "Extensions that are neither offered nor taken, in the words of CAPABILITY: `MOVE, LITERAL+`."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pop3Section(ListenerSection):
+    """Mailboxes by POP3 (pop3: STLS, port 110; pop3s: TLS from the start, port 995)."""
+
+    max_connections_per_minute: int = key(values.COUNT, "10", (
+        "New connections a minute from one address; 0 means no limit."))
+    max_messages: int = key(values.POSITIVE, "10000", (
+        "Messages that one session sees; the oldest come first."))
+    max_login_attempts: int = key(values.POSITIVE, "3", (
+        "Failed logins after which the connection is closed."))
+    idle_timeout: float = key(values.DURATION, "10m", (
+        "How long a client may be silent; RFC 1939 3 wants at least 10 minutes."))
+    login_timeout: float = key(values.DURATION, "3m", "How long a client may take to log in.")
+    max_errors: int = key(values.POSITIVE, "20", "Wrong commands after which the connection is closed.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. Each field is a section."""
+
+    server: ServerSection
+    database: DatabaseSection
+    storage: StorageSection
+    delivery: DeliverySection
+    login: LoginSection
+    tls: TLSSection
+    smtp: SmtpSection
+    submission: SubmissionSection
+    submissions: SubmissionSection
+    lmtp: LmtpSection
+    lmtps: LmtpSection
+    imap: ImapSection
+    imaps: ImapSection
+    pop3: Pop3Section
+    pop3s: Pop3Section
+    warnings: tuple[str, ...] = ()
+    """What is probably not as it was meant, but no error."""
+
+    def listeners(self) -> dict[str, ListenerSection]:
+        """The listeners that are on, by the names of their sections."""
+        sections = {name: getattr(self, name) for name in SECTIONS}
+        return {name: section for name, section in sections.items()
+                if isinstance(section, ListenerSection) and section.listen}
+
+
+SECTIONS: dict[str, type] = {
+    "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
+    "delivery": DeliverySection, "login": LoginSection, "tls": TLSSection, "smtp": SmtpSection,
+    "submission": SubmissionSection, "submissions": SubmissionSection,
+    "lmtp": LmtpSection, "lmtps": LmtpSection, "imap": ImapSection, "imaps": ImapSection,
+    "pop3": Pop3Section, "pop3s": Pop3Section,
+}
+
+
+def keys(section: str) -> dict[str, Key]:
+    """The keys of a section, in the order of the manual."""
+    return {declared.name: declared.metadata["key"] for declared in fields(SECTIONS[section])}

@@ -1,0 +1,191 @@
+"""The kinds of values a setting can have: how each is written, and what it means."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """One kind of value. `parse` raises ValueError, whose text (if any) says more than `accepts`."""
+
+    accepts: str
+    parse: Callable[[str], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a listener listens: an address and port, a unix socket, or a socket that systemd opened."""
+
+    kind: Literal["tcp", "unix", "fd"]
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    name: str = ""
+    """Of a systemd socket (FileDescriptorName=); empty: the one that is named like the section."""
+
+    def __str__(self) -> str:
+        if self.kind == "unix":
+            return f"unix:{self.path}"
+        if self.kind == "fd":
+            return f"fd:{self.name}" if self.name else "systemd"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate (with its chain) and its private key, as PEM files."""
+
+    certificate: Path
+    private_key: Path
+
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE | re.ASCII)
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_FD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        raise ValueError
+    return int(text)
+
+
+def _at_least_one(text: str) -> int:
+    if (number := _count(text)) == 0:
+        raise ValueError
+    return number
+
+
+def _size(text: str) -> int:
+    if (match := _SIZE.fullmatch(text)) is None:
+        raise ValueError
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _duration(text: str) -> float:
+    if (match := _DURATION.fullmatch(text)) is None or float(match[1]) == 0:
+        raise ValueError
+    return float(match[1]) * _SECONDS[match[2].lower()]
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() in {"yes", "true", "on", "1"}:
+        return True
+    if text.lower() in {"no", "false", "off", "0"}:
+        return False
+    raise ValueError
+
+
+def _hostname(text: str) -> str:
+    name = text.rstrip(".").lower()
+    if not name or len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError
+    return name
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError
+    return Path(text).expanduser()
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith("sqlite:////"):
+        raise ValueError
+    return text
+
+
+def _delimiter(text: str) -> str:
+    if text and not re.fullmatch(r"[!#$%&'*+=?^_`{|}~.-]", text):
+        raise ValueError
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(word.upper() for word in re.split(r"[\s,]+", text) if word)
+
+
+def _pairs(text: str) -> tuple[Pair, ...]:
+    pairs = []
+    for item in text.split(","):
+        words = item.split()
+        if len(words) not in (0, 2):
+            raise ValueError
+        if words:
+            pairs.append(Pair(_path(words[0]), _path(words[1])))
+    return tuple(pairs)
+
+
+def endpoint(text: str) -> Endpoint:
+    """One place to listen, as it is written in `listen`."""
+    if text == "systemd":
+        return Endpoint("fd")
+    if text.startswith("fd:"):
+        if not _FD_NAME.fullmatch(text[3:]):
+            raise ValueError(f"{text!r} does not name a socket")
+        return Endpoint("fd", name=text[3:])
+    if text.startswith("unix:"):
+        if not text.startswith("unix:/") or len(text) > 107 + len("unix:"):
+            raise ValueError(f"{text!r}: a unix socket needs an absolute path of at most 107 characters")
+        return Endpoint("unix", path=text[5:])
+    host, colon, port = text.rpartition(":")
+    if not colon or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
+        raise ValueError(f"{text!r} has no port")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: an IPv6 address is written in brackets")
+    try:
+        return Endpoint("tcp", str(ipaddress.ip_address(host)), int(port))
+    except ValueError:
+        if host == "localhost":
+            return Endpoint("tcp", "127.0.0.1", int(port))
+        raise ValueError(f"{text!r}: {host!r} is not an IP address") from None
+
+
+def _endpoints(text: str) -> tuple[Endpoint, ...]:
+    return tuple(endpoint(item.strip()) for item in text.split(",") if item.strip())
+
+
+def _mode(text: str) -> int:
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError
+    return int(text, 8)
+
+
+def one_of(*words: str) -> Kind[str]:
+    """A kind that takes exactly these words."""
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError
+        return text.lower()
+
+    return Kind(" or ".join(f"`{word}`" for word in words), parse)
+
+
+COUNT = Kind("a whole number, 0 or more", _count)
+POSITIVE = Kind("a whole number, 1 or more", _at_least_one)
+SIZE = Kind("octets: a whole number, with K, M, G or T for powers of 1024", _size)
+DURATION = Kind("a time: seconds, or a number with s, m, h or d", _duration)
+YES_NO = Kind("`yes` or `no`", _yes_or_no)
+HOSTNAME = Kind("a host name of letters, digits, hyphens and dots", _hostname)
+PATH = Kind("a path; a relative one begins at the directory of the configuration file", _path)
+DATABASE = Kind("the URL of an SQLite database, `sqlite:////absolute/path`", _database_url)
+DELIMITER = Kind("one ASCII character that is neither letter nor digit, or empty", _delimiter)
+NAMES = Kind("names, separated by commas or blanks", _names)
+PAIRS = Kind("`certificate private_key` pairs of paths, separated by commas", _pairs)
+ENDPOINTS = Kind(
+    "`address:port`, `[IPv6 address]:port`, `unix:/path`, `systemd` or `fd:NAME`, separated by commas",
+    _endpoints)
+MODE = Kind("permissions in octal, such as 0660", _mode)

@@ -1,0 +1,145 @@
+"""What the log looks like: one event is one line, to read or as JSON, and nothing can forge a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+import unicodedata
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from twisted.logger import ILogObserver, LogLevel, formatEvent
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from constantly import NamedConstant  # type: ignore[import-untyped]  # it ships no annotations
+    from twisted.logger import LogEvent
+    from twisted.python.failure import Failure
+
+_ORDER = {level: number for number, level in enumerate(LogLevel.iterconstants())}
+# A name in an event that would make a secret visible if somebody ever logged it
+_SECRET = ("password", "secret", "token", "authorization", "credential", "private_key")
+_LONGEST = 8192
+
+
+def visible(text: str) -> str:
+    """The text with everything escaped that moves the cursor, ends a line, or turns the writing direction."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and unicodedata.category(character) not in {"Cf", "Zl", "Zp", "Cs", "Co"}:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def one_line(failure: Failure) -> str:
+    """A failure as ``TypeError: text (at a.py:12 in f < b.py:7 in g)``, the innermost place first."""
+    error = failure.value
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}"
+              for frame in traceback.extract_tb(failure.getTracebackObject())]
+    where = f" (at {' < '.join(reversed(places[-12:]))})" if places else ""
+    cause = error.__cause__ if isinstance(error, BaseException) else None
+    because = f", because of {type(cause).__name__}: {cause}" if cause is not None else ""
+    return f"{type(error).__name__}: {error}{because}{where}"
+
+
+def _message(event: LogEvent) -> str:
+    text = formatEvent(event)
+    failure = event.get("log_failure")
+    if failure is not None:
+        text = f"{text}: {one_line(failure)}" if text else one_line(failure)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+
+
+def _moment(event: LogEvent) -> datetime:
+    return datetime.fromtimestamp(event["log_time"], UTC)
+
+
+def _level(event: LogEvent) -> NamedConstant:
+    level = event.get("log_level")
+    return LogLevel.info if level is None else level
+
+
+def _system(event: LogEvent) -> str:
+    """The package: Twisted puts the module and class in the place of a Logger's own namespace."""
+    return ".".join(str(event.get("log_namespace") or "-").split(".")[:2])
+
+
+def text_line(event: LogEvent) -> str:
+    """An event for a reader: local time, level, system, message."""
+    moment = _moment(event).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    system = _system(event).removeprefix("quantummail.")
+    line = f"{moment} {_level(event).name:<5} {system:<10} {_message(event)}"
+    said = str(event.get("log_format") or "")
+    about = " ".join(f"{name}={event[name]}" for name in ("connection", "id")
+                     if event.get(name) and f"{{{name}}}" not in said)
+    return visible(f"{line} [{about}]" if about else line)
+
+
+def json_line(event: LogEvent) -> str:
+    """An event for programs: time, level, system, message, its unchanging format (`event`), its fields."""
+    record: dict[str, object] = {
+        "time": _moment(event).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": _level(event).name,
+        "system": _system(event),
+        "message": visible(_message(event)),
+    }
+    event_format = event.get("log_format")
+    if event_format:
+        record["event"] = visible(str(event_format))
+    for name, value in event.items():
+        if name.startswith("log_") or name in record or name in {"isError", "format"}:
+            continue
+        record[name] = _plain(name, value)
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":"))
+
+
+def _plain(name: str, value: object) -> object:
+    if any(word in name.lower() for word in _SECRET):
+        return "***"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ...")
+
+
+@implementer(ILogObserver)
+class LogFile:
+    """Writes events of at least one level to a stream, a line each."""
+
+    def __init__(self, stream: IO[str], line: Callable[[LogEvent], str], least: str = "info") -> None:
+        self._stream = stream
+        self._line = line
+        self._least = _ORDER[LogLevel.levelWithName(least)]
+
+    def __call__(self, event: LogEvent) -> None:
+        if _ORDER[_level(event)] < self._least:
+            return
+        if _noise(event):
+            return
+        try:
+            self._stream.write(self._line(event) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Whoever read the log is gone, or the disk is full: mail is more important
+            return
+
+
+def _noise(event: LogEvent) -> bool:
+    """Twisted announces each port it opens, with the name of a class; the service says it in our words."""
+    namespace = event.get("log_namespace") or ""
+    return namespace == "log_legacy" and not event.get("isError") and event.get("log_failure") is None
+
+
+def observer(style: str, least: str, stream: IO[str] | None = None) -> LogFile:
+    """The observer for `[server] log` and `log_level`. `auto` is text on a terminal and JSON elsewhere."""
+    chosen = sys.stdout if stream is None else stream
+    if style == "auto":
+        style = "text" if chosen.isatty() else "json"
+    return LogFile(chosen, text_line if style == "text" else json_line, least)

@@ -1,0 +1,38 @@
+"""Which receiver stands behind which listener: the one place where `quantummail.reception` is put in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from quantummail.delivery.local import LocalDelivery
+from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quantummail.auth.login import Authenticator
+    from quantummail.config import Config
+    from quantummail.smtp.receiver import Receiver
+    from quantummail.store.store import Store
+
+
+class Receivers:
+    """Makes a receiver for each connection."""
+
+    def __init__(self, config: Config, store: Store, authenticator: Authenticator, clock: Any) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._clock = clock
+        self._delivery = LocalDelivery(store.messages)
+        self._settings = ReceptionSettings(
+            config.server.hostname, max_hops=config.delivery.max_hops, tarpit_after=config.delivery.tarpit_after,
+            tarpit_delay=config.delivery.tarpit_delay)
+
+    def maker(self, name: str) -> Callable[[], Receiver]:
+        """What makes the receivers of a listener."""
+        made = (self._store, self._delivery, self._settings, self._clock)
+        if name in ("submission", "submissions"):
+            from quantummail.reception.submission import SubmissionReceiver
+            return partial(SubmissionReceiver, *made, self._authenticator)
+        return partial(LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver, *made)
