@@ -19,6 +19,9 @@ from quantummail.message.subject import base_subject
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# RFC 3501 9: sizes and offsets in IMAP are numbers of 32 bits
+_MAX_OCTETS = (1 << 32) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -92,7 +95,7 @@ def describe(data: bytes | memoryview | mmap, size: int | None = None) -> Descri
     Lines should end in CRLF: offsets are those of the octets given. A memoryview is copied.
     """
     octets = data.tobytes() if isinstance(data, memoryview) else data
-    length = len(octets) if size is None else min(size, len(octets))
+    length = min(len(octets), _MAX_OCTETS if size is None else min(size, _MAX_OCTETS))
     if length < len(octets):
         octets = octets[:length]
     found = scan(octets, length)

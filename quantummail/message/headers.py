@@ -41,19 +41,22 @@ class Headers:
 
     octets: bytes
     fields: tuple[Field, ...]
+    complete: bool = True
+    """Whether no limit was met. Who decides by a header must refuse one that is not: a second From may be behind."""
 
     @classmethod
     def scan(cls, octets: bytes) -> Headers:
         """Find the fields. `octets` begins with the header and may go on with the body."""
-        octets = octets[:min(header_end(octets), MAX_OCTETS)]
-        fields = []
+        end = header_end(octets)
+        octets = octets[:min(end, MAX_OCTETS)]
+        fields: list[Field] = []
         for match in _field.finditer(octets):
             name = match[1].rstrip(b" \t").lower()
             if match[2] and name and name[:1] not in b" \t":
-                fields.append(Field(name, match.start(), match.start(3), match.end()))
                 if len(fields) == MAX_FIELDS:
-                    break
-        return cls(octets, tuple(fields))
+                    return cls(octets, tuple(fields), complete=False)
+                fields.append(Field(name, match.start(), match.start(3), match.end()))
+        return cls(octets, tuple(fields), complete=end <= MAX_OCTETS)
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the first field of that name (any case), unfolded and stripped; None when there is none."""

@@ -45,7 +45,7 @@ class PartRange:
 
 
 def pack(parts: Sequence[Part]) -> bytes:
-    """Make the table of parts as the scanner found them. ValueError beyond 4 GB."""
+    """Make the table of the parts that the scanner found. Offsets must be below 4 GB."""
     types: dict[bytes, int] = {}
     records = []
     for part in parts:

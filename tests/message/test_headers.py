@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.message.headers import (
     MAX_FIELDS,
+    MAX_OCTETS,
     Headers,
     compact,
     header_end,
@@ -63,8 +64,16 @@ class HeadersTests(SynchronousTestCase):
         self.assertNotIn(b"Message-ID", headers)
 
     def test_field_limit(self) -> None:
-        """Of endless fields the first 1000 are read."""
-        self.assertEqual(len(Headers.scan(b"a: b\r\n" * 5000).fields), MAX_FIELDS)
+        """Of endless fields the first 1000 are read, and it is told that there were more."""
+        headers = Headers.scan(b"a: b\r\n" * (MAX_FIELDS + 1))
+        self.assertEqual((len(headers.fields), headers.complete), (MAX_FIELDS, False))
+        self.assertTrue(Headers.scan(b"a: b\r\n" * MAX_FIELDS).complete)
+
+    def test_octet_limit(self) -> None:
+        """A field behind the first 256 KB is not read, and that is told; a long body does not matter."""
+        headers = Headers.scan(b"a: " + b"b" * MAX_OCTETS + b"\r\nFrom: x\r\n\r\n")
+        self.assertEqual((headers.get(b"From"), headers.complete), (None, False))
+        self.assertTrue(Headers.scan(b"a: b\r\n\r\n" + b"x" * MAX_OCTETS).complete)
 
     @given(OCTETS)
     def test_never_raises(self, octets: bytes) -> None:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.message.description import describe
 from quantummail.message.mime import MAX_DEPTH, MAX_PARTS, scan
-from quantummail.message.parts import LEAF, MESSAGE, MULTIPART, find, pack
+from quantummail.message.parts import LEAF, MESSAGE, MULTIPART, find, leaves, pack
 from tests.message.rendering import paths
 
 MIXED = (
@@ -91,6 +91,14 @@ class SectionTests(SynchronousTestCase):
         """Numbers beyond the last part, and beneath a leaf, name nothing."""
         for path in ((0,), (3,), (1, 1), (2, 3), (2, 1, 1), (2, 0)):
             self.assertIsNone(section(MIXED, path), path)
+
+    def test_leaves(self) -> None:
+        """The leaves are all texts and attachments, and the headers of inner messages as empty parts."""
+        parts = leaves(describe(MIXED).parts)
+        found = [(MIXED[part.mime_start:part.start][:9], MIXED[part.start:part.end]) for part in parts]
+        self.assertEqual(
+            found, [(b"X: 1\r\n\r\n", b"one"), (b"Subject: ", b""), (b"\r\n", b"A"), (b"Content-T", b"Qg==")])
+        self.assertEqual(len(leaves(describe(b"").parts)), 1)
 
     def test_type_and_encoding(self) -> None:
         """A part knows its media type and encoding, in lower case."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.message.date import parse_date
-from quantummail.message.encoded_word import decode_charset, decode_text
+from quantummail.message.encoded_word import codec, decode_charset, decode_text
 from quantummail.message.message_id import message_id, message_ids
 from quantummail.message.subject import base_subject
 
@@ -103,6 +105,12 @@ class EncodedWordTests(SynchronousTestCase):
         """Codecs that are no character sets are never used, whatever Python knows under the name (faults.md M6)."""
         for charset in ("utf-7", "idna", "punycode", "unicode_escape", "hex", "zlib", "rot13", "utf-16", "undefined"):
             self.assertEqual(decode_charset(b"+AGE- \\u0041 78", charset), "+AGE- \\u0041 78", charset)
+
+    def test_codecs_exist(self) -> None:
+        """Every character set we name is one that Python has, whatever the case of its name."""
+        for charset in ("UTF-8", "us-ascii", "ISO-8859-16", "Windows-1252", "koi8-u", "GB2312", "iso-2022-jp"):
+            codecs.lookup(codec(charset) or "")
+        self.assertIsNone(codec("utf-7"))
 
     @given(st.lists(st.sampled_from([
         b"=?utf-8?q?", b"=?iso-2022-jp?b?", b"=?gb18030?Q?", b"=?", b"?=", b"=", b"C3", b"_", b" ", b"\x1b$B", b"YQ==",
