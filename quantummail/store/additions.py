@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from quantummail.store import uidfile
 from quantummail.store.errors import NoSuchMailbox, OverQuota, StoreError, Unavailable
 from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.keywords import keyword_mask_txn
 from quantummail.store.maildir import DISK_MASK, IN_NEW
+from quantummail.store.prepared import Prepared
 from quantummail.store.records import Appended
+from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, mailboxes, messages
 from quantummail.store.transaction import Transaction
 
@@ -93,21 +95,11 @@ class _Rows:
 
 
 _SELECT_BOXES = select(
-    mailboxes.c.id,
-    mailboxes.c.account_id,
-    mailboxes.c.directory,
-    mailboxes.c.uidvalidity,
-    mailboxes.c.uidnext,
-    mailboxes.c.uid_reserved,
-    mailboxes.c.highestmodseq,
-).where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
-_SELECT_USAGE = select(
-    accounts.c.id,
-    accounts.c.quota_bytes,
-    accounts.c.quota_messages,
-    accounts.c.used_bytes,
-    accounts.c.used_messages,
-).where(accounts.c.id.in_(bindparam("ids", expanding=True)))
+    mailboxes.c.id, mailboxes.c.account_id, mailboxes.c.directory, mailboxes.c.uidvalidity, mailboxes.c.uidnext,
+    mailboxes.c.uid_reserved, mailboxes.c.highestmodseq, accounts.c.quota_bytes, accounts.c.quota_messages,
+    accounts.c.used_bytes, accounts.c.used_messages,
+).join_from(mailboxes, accounts, mailboxes.c.account_id == accounts.c.id)
+_MANY_BOXES = _SELECT_BOXES.where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
 _UPDATE_BOX = (
     update(mailboxes)
     .where(mailboxes.c.id == bindparam("box_id"))
@@ -129,7 +121,9 @@ _UPDATE_USAGE = (
         used_messages=accounts.c.used_messages + bindparam("more_messages"),
     )
 )
-_INSERT_MESSAGE = insert(messages)
+_ONE_BOX = Prepared(_SELECT_BOXES.where(mailboxes.c.id == bindparam("box_id")))
+_SET_BOX, _SET_USAGE = Prepared(_UPDATE_BOX), Prepared(_UPDATE_USAGE)
+_NEW_MESSAGE = Prepared(insert(messages), messages.c.keys())
 # Both dialects know this clause, SQLAlchemy's insert() only in dialect-specific forms. A message that comes to an
 # account twice (alias and mailbox) has one row of contents.
 _INSERT_CONTENTS = text(
@@ -138,6 +132,7 @@ _INSERT_CONTENTS = text(
     " (:account_id, :email_id, :envelope, :body, :bodystructure, :parts, :base_subject, :sent)"
     " ON CONFLICT (account_id, email_id) DO NOTHING"
 )
+_NEW_CONTENTS = Prepared(_INSERT_CONTENTS)
 
 
 class Additions:
@@ -151,14 +146,11 @@ class Additions:
     ) -> list[list[Appended] | StoreError]:
         """Add groups of messages, each group into one mailbox and wholly or not at all."""
         connection = transaction.connection
-        boxes = {
-            row.id: _Box(row, row.uidnext, row.highestmodseq)
-            for row in connection.execute(_SELECT_BOXES, {"ids": list({group[0].mailbox_id for group in groups})})
-        }
-        usages = {
-            row.id: _Usage(row)
-            for row in connection.execute(_SELECT_USAGE, {"ids": list({group[0].account_id for group in groups})})
-        }
+        boxes: dict[int, _Box] = {}
+        usages: dict[int, _Usage] = {}
+        for row in _boxes_txn(connection, {group[0].mailbox_id for group in groups}):
+            boxes[row.id] = _Box(row, row.uidnext, row.highestmodseq)
+            usages.setdefault(row.account_id, _Usage(row))
         rows = _Rows()
         now = int(time.time())
         results: list[list[Appended] | StoreError] = []
@@ -186,11 +178,11 @@ class Additions:
     ) -> None:
         if not rows.messages:
             return
-        execute = transaction.connection.execute
+        connection = transaction.connection
         if rows.contents:
-            execute(_INSERT_CONTENTS, rows.contents)
-        execute(_INSERT_MESSAGE, rows.messages)
-        execute(_UPDATE_BOX, [
+            _NEW_CONTENTS.execute_many(connection, rows.contents)
+        _NEW_MESSAGE.execute_many(connection, rows.messages)
+        _SET_BOX.execute_many(connection, [
             {
                 "box_id": box_id, "new_uidnext": box.uidnext, "new_reserved": self._reserve(box),
                 "new_modseq": box.highestmodseq, "more_messages": box.messages, "more_unseen": box.unseen,
@@ -198,7 +190,7 @@ class Additions:
             }
             for box_id, box in boxes.items() if box.messages
         ])
-        execute(_UPDATE_USAGE, [
+        _SET_USAGE.execute_many(connection, [
             {"account": account_id, "more_bytes": usage.bytes, "more_messages": usage.messages}
             for account_id, usage in usages.items() if usage.messages
         ])
@@ -214,6 +206,12 @@ class Additions:
         except OSError as error:
             raise Unavailable("the disk cannot be written") from error
         return reserved
+
+
+def _boxes_txn(connection: Connection, ids: set[int]) -> Sequence[AnyRow]:
+    if len(ids) == 1:
+        return _ONE_BOX.execute(connection, {"box_id": next(iter(ids))}).all()
+    return connection.execute(_MANY_BOXES, {"ids": list(ids)}).all()
 
 
 def _flags_txn(transaction: Transaction, one: Addition) -> int:

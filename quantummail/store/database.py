@@ -14,10 +14,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from quantummail.store.durability import Durability
 from quantummail.store.errors import Unavailable
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.transaction import Transaction, Work
-from quantummail.store.writer import Writer, commit_together
+from quantummail.store.writer import Writer, write_together
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorFromThreads
@@ -64,8 +65,8 @@ class Database:
 
     log = Logger(namespace="quantummail.store")
 
-    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int = 4) -> None:
-        self.url = url
+    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int, durability: Durability) -> None:
+        self._durability = durability
         self._reactor = reactor
         self._readers = Threads(reactor, "store-reader", readers) if reactor else Inline()
         self._read_engine = make_engine(url)
@@ -80,7 +81,7 @@ class Database:
         """Begin to work."""
         self._readers.start()
         if self._reactor is not None:
-            self._writer = Writer(self.write_engine, self._written)
+            self._writer = Writer(self.write_engine, self._durability, self._written)
             self._writer.start()
 
     def stop(self) -> None:
@@ -126,8 +127,15 @@ class Database:
             return
         if self._inline_connection is None:
             self._inline_connection = self.write_engine.connect()
-        (result,), changes = commit_together(self._inline_connection, [work])
+        (result,), changes = write_together(self._inline_connection, self._durability, [work])
         self._deliver([(work, result)], changes)
+
+    def report(self, done: Callable[[Any], None], result: Any) -> None:
+        """Call `done(result)` on the reactor, from any thread."""
+        if self._reactor is None:
+            done(result)
+        else:
+            self._reactor.callFromThread(done, result)
 
     def _written(self, outcome: Sequence[tuple[Work, Any]], changes: dict[int, int]) -> None:
         assert self._reactor is not None

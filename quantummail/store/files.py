@@ -1,4 +1,4 @@
-"""How a message's file comes into its Maildir: written, synced, renamed, the directory synced. Then it may be named.
+"""How a message's file comes into its Maildir: written, renamed, and made durable before its row.
 
 Blocking; runs in threads. Names that are on their way in are registered, so that a scan of the tree does not take a
 file for a foreign one whose row is about to be committed.
@@ -10,11 +10,10 @@ import contextlib
 import os
 from collections.abc import Iterable, Sequence
 
-from quantummail.store.maildir import sync_directory
+from quantummail.store.durability import WrittenFile
 from quantummail.store.spooled import write_all
 
-# What one system call is given at most: a buffer of a whole large message would be held twice
-_PIECE = 1 << 20
+_LARGE = 1 << 20
 
 
 class Arrivals:
@@ -36,41 +35,41 @@ class Arrivals:
         return {file for where, file in self._names.copy() if where == directory}
 
 
-def write_file(path: str, pieces: Sequence[bytes | memoryview], mtime: int | None = None) -> None:
-    """Create a file durably (its octets, not yet its name)."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        if sum(map(len, pieces)) <= _PIECE:
-            write_all(descriptor, b"".join(bytes(piece) for piece in pieces))
-        else:
-            for piece in pieces:
-                with memoryview(piece) as view:
-                    for start in range(0, len(view), _PIECE):
-                        write_all(descriptor, view[start : start + _PIECE])
-        if mtime is not None:
-            os.utime(descriptor, (mtime, mtime))
-        os.fsync(descriptor)
-    except BaseException:
-        # never a second fsync on the same file: the kernel has dropped the pages that it could not write
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        raise
-    finally:
-        os.close(descriptor)
+def put(
+    root: str, directory: str, path: str, pieces: Sequence[bytes | memoryview], mtime: int | None = None
+) -> WrittenFile:
+    """Write one file under `path` (``new/...`` or ``cur/...``) of a Maildir.
 
-
-def put(root: str, directory: str, path: str, pieces: Sequence[bytes | memoryview], mtime: int | None = None) -> None:
-    """Write one file under `path` (``new/...`` or ``cur/...``) of a Maildir, durable with its name."""
+    Neither octets nor name are durable until `Durability.sync`: a crash before that may leave a torn file, which has
+    no row, was promised to nobody, and tells by the ``S=`` in its name that it is not whole.
+    """
     temporary = os.path.join(root, directory, "tmp", os.path.basename(path))
     final = os.path.join(root, directory, path)
     try:
-        write_file(temporary, pieces, mtime)
+        descriptor = _create(temporary)
     except FileExistsError:
         # left behind by a delivery that a crash ended
         os.unlink(temporary)
-        write_file(temporary, pieces, mtime)
-    os.rename(temporary, final)
-    sync_directory(os.path.dirname(final))
+        descriptor = _create(temporary)
+    try:
+        for piece in pieces:
+            write_all(descriptor, piece)
+        if mtime is not None:
+            os.utime(descriptor, (mtime, mtime))
+        if sum(map(len, pieces)) > _LARGE:
+            # the writer's thread is not kept waiting for this one
+            os.fsync(descriptor)
+        os.rename(temporary, final)
+    except BaseException:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return WrittenFile(final, descriptor)
+
+
+def _create(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def link(root: str, source: str, directory: str, path: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from quantummail.message.ids import new_id
 from quantummail.store import files
 from quantummail.store.additions import Addition, Additions
 from quantummail.store.copying import Copier
-from quantummail.store.errors import NoSuchMailbox, OverQuota, StoreError, Unavailable
+from quantummail.store.durability import WrittenFile
+from quantummail.store.errors import NoSuchMailbox, OverQuota, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
 class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
-    def __init__(self, database: Database, root: str, threads: Inline | Threads) -> None:
+    def __init__(
+        self, database: Database, root: str, threads: Inline | Threads, small_threads: Inline | Threads
+    ) -> None:
         self._database = database
+        # Small messages have a thread of their own: several would only wait for each other's turn to run Python,
+        # and large ones must not hold them up
+        self._small_threads = small_threads
         self._root = root
         self._threads = threads
         self._additions = Additions(root)
@@ -127,31 +133,35 @@ class Messages:
 
         The hop from the thread that wrote the file to the writer's thread goes without the reactor.
         """
-        outcomes: list[Deferred[Any]] = [Deferred() for _ in targets]
+        outcomes: list[Deferred[Appended | Exception]] = [Deferred() for _ in targets]
 
         def store_and_submit() -> None:
-            additions = store_files(self._root, self.arrivals, targets, message, body)
+            try:
+                additions, file = store_files(self._root, self.arrivals, targets, message, body)
+            except Exception as error:  # noqa: BLE001  # whoever waits for the outcomes gets it
+                for outcome in outcomes:
+                    self._database.report(outcome.callback, error)
+                return
             for addition, target, outcome in zip(additions, targets, outcomes, strict=True):
-                self._submit(addition, target, outcome.callback)
+                self._submit(addition, target, outcome.callback, file)
 
-        try:
-            await self._threads.run(store_and_submit)
-        except StoreError as error:
-            return [error] * len(targets)
-        results: list[Appended | Exception] = await gatherResults(outcomes)
-        return results
+        threads = self._small_threads if body.in_memory else self._threads
+        threads.submit(store_and_submit)
+        return [await outcome for outcome in outcomes]
 
     async def room_for(self, account_id: int, size: int) -> None:
         """Raise `OverQuota` if a message of this size does not fit."""
         await self._database.run(_room_txn, account_id, size)
 
-    def _submit(self, addition: Addition, target: Target, done: Any) -> None:
+    def _submit(
+        self, addition: Addition, target: Target, done: Callable[[Any], None], file: WrittenFile | None
+    ) -> None:
         def committed(result: Any) -> None:
             outcome = result if isinstance(result, Exception) else result[0]
             self._settle(addition, target, isinstance(outcome, Exception))
             done(outcome)
 
-        self._database.submit(Work(self._additions.add_txn, [addition], committed))
+        self._database.submit(Work(self._additions.add_txn, [addition], committed, file))
 
     def _settle(self, addition: Addition, target: Target, failed: bool) -> None:
         if failed:

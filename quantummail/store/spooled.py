@@ -48,6 +48,11 @@ class SpooledBody:
         self._held = 0
         write_all(self._descriptor, data)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is small enough to have no file."""
+        return self._descriptor < 0
+
     async def head(self, size: int) -> bytes:
         """The first octets, at most `size`."""
         if self._descriptor >= 0:

@@ -17,6 +17,7 @@ from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
 from quantummail.store.database import Database
 from quantummail.store.directory import Directory
+from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import unescape
@@ -29,7 +30,7 @@ from quantummail.store.threads import Inline, Threads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FILE_THREADS = 12
+_FILE_THREADS = 4
 # A hash that no password has: accounts found in the tree need `user passwd` before anybody can log in
 NO_PASSWORD = "{NONE}"  # noqa: S105  # it is none
 
@@ -43,10 +44,12 @@ class Store:
         self._root = str(mail_root)
         self._spool = str(spool)
         self._threads: Inline | Threads = Threads(reactor, "store-files", _FILE_THREADS) if reactor else Inline()
-        self.database = Database(url, reactor, readers)
+        self._durability = Durability(self._root)
+        self._small_threads: Inline | Threads = Threads(reactor, "store-small", 1) if reactor else Inline()
+        self.database = Database(url, reactor, readers, self._durability)
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
-        self.messages = Messages(self.database, self._root, self._threads)
+        self.messages = Messages(self.database, self._root, self._threads, self._small_threads)
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
@@ -69,8 +72,10 @@ class Store:
         """Begin to work. A server (the only one, it holds the lock) also recovers what a crash left behind."""
         for directory in (self._root, self._spool):
             os.makedirs(directory, mode=0o700, exist_ok=True)
+        self._durability.start()
         self.database.start()
         self._threads.start()
+        self._small_threads.start()
         if serving:
             await self._threads.run(self._empty_spool)
             self.mirror.wake()
@@ -83,7 +88,9 @@ class Store:
             await self._scan
         await self.mirror.stop()
         self._threads.stop()
+        self._small_threads.stop()
         self.database.stop()
+        self._durability.stop()
 
     async def reindex(self, address: str | None = None, *, min_age: float = 0) -> Findings:
         """Look into every Maildir of an account, or of all and of those that only the tree knows.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quantummail.message.description import Description, describe
 from quantummail.store import files
 from quantummail.store.additions import Addition, Rendered
+from quantummail.store.durability import WrittenFile
 from quantummail.store.errors import Unavailable
 from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, path_of, sync_directory
 
@@ -60,10 +61,11 @@ def rendered_of(description: Description) -> Rendered:
 
 def store_files(
     root: str, arrivals: Arrivals, targets: Sequence[Target], message: NewMessage, body: SpooledBody
-) -> list[Addition]:
-    """Put the message into every target's Maildir, durably: one file, and hard links for further targets.
+) -> tuple[list[Addition], WrittenFile | None]:
+    """Put the message into every target's Maildir: one file, and hard links for further targets.
 
-    Raises `Unavailable` when the disk does not take it; nothing is left behind then.
+    A single file is yet to be made durable, and comes back for that; several are durable already. Raises
+    `Unavailable` when the disk does not take the message; nothing is left behind then.
     """
     now = int(time.time())
     date = now if message.internal_date is None else message.internal_date
@@ -76,41 +78,48 @@ def store_files(
     arrivals.expect(arriving)
     try:
         with body.octets() as octets:
-            rendered = rendered_of(_write(root, paths, message, octets))
+            description, written = _write(root, paths, message, octets)
+        rendered = rendered_of(description)
     except BaseException as error:
         files.remove(root, paths)
         arrivals.settled(arriving)
         if isinstance(error, OSError):
             raise Unavailable(f"the disk does not take the message: {error.strerror}") from error
         raise
-    return [
+    additions = [
         Addition(
             target.account_id, target.mailbox_id, name, on_disk, size, message.id, date,
             message.flags, message.keywords, rendered=rendered,
         )
         for target, name in zip(targets, names, strict=True)
     ]
+    return additions, written
 
 
 def _write(
     root: str, paths: Sequence[tuple[str, str]], message: NewMessage, octets: bytes | mmap.mmap
-) -> Description:
+) -> tuple[Description, WrittenFile | None]:
     directory, path = paths[0]
     if len(octets) <= _SMALL:
         whole = message.heading + octets[message.body_start :]
-        files.put(root, directory, path, [whole], message.internal_date)
+        written = files.put(root, directory, path, [whole], message.internal_date)
         description = describe(whole)
     else:
         with memoryview(octets) as view, view[message.body_start :] as rest:
-            files.put(root, directory, path, [message.heading, rest], message.internal_date)
+            written = files.put(root, directory, path, [message.heading, rest], message.internal_date)
         with (
             open(os.path.join(root, directory, path), "rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
         ):
             description = describe(mapped)
-    source = os.path.join(root, directory, path)
+    if len(paths) == 1:
+        return description, written
+    try:
+        os.fsync(written.descriptor)
+    finally:
+        written.close()
     for other_directory, other_path in paths[1:]:
-        files.link(root, source, other_directory, other_path)
-    for other_directory, other_path in paths[1:]:
-        sync_directory(os.path.dirname(os.path.join(root, other_directory, other_path)))
-    return description
+        files.link(root, written.path, other_directory, other_path)
+    for each_directory, each_path in paths:
+        sync_directory(os.path.dirname(os.path.join(root, each_directory, each_path)))
+    return description, None

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from quantummail.store.durability import WrittenFile
+
 
 @dataclass(slots=True)
 class Transaction:
@@ -34,4 +36,6 @@ class Work:
     many_txn: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
     argument: Any
     done: Callable[[Any], None]
-    """Called in the writer's thread with the result or the exception."""
+    """Called on the reactor with the result or the exception."""
+    file: WrittenFile | None = None
+    """Made durable before the transaction; if that fails, so does the work."""

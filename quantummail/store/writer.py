@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.logger import Logger
 
+from quantummail.store.durability import Durability
 from quantummail.store.errors import StoreError, Unavailable
 from quantummail.store.transaction import Transaction, Work
 
@@ -45,6 +46,28 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             results.append(_unavailable(error))
         except Exception as error:  # noqa: BLE001  # the caller gets it
             results.append(error)
+    return results, changes
+
+
+def write_together(
+    connection: Connection, durability: Durability, works: Sequence[Work]
+) -> tuple[list[Any], dict[int, int]]:
+    """Make the files of works durable, then commit those works whose files are."""
+    written = [(place, work.file) for place, work in enumerate(works) if work.file is not None]
+    if not written:
+        return commit_together(connection, works)
+    failed: dict[int, Unavailable] = {}
+    for (place, file), error in zip(written, durability.sync([file for _, file in written]), strict=True):
+        if error is not None:
+            _log.error("{file} cannot be made durable: {reason}", file=file.path, reason=error.strerror)
+            failed[place] = Unavailable(f"the disk does not take the message: {error.strerror}")
+    if not failed:
+        return commit_together(connection, works)
+    good = [place for place in range(len(works)) if place not in failed]
+    results: list[Any] = [failed.get(place) for place in range(len(works))]
+    committed, changes = commit_together(connection, [works[place] for place in good])
+    for place, result in zip(good, committed, strict=True):
+        results[place] = result
     return results, changes
 
 
@@ -83,8 +106,14 @@ def _by_kind(works: Sequence[Work]) -> dict[Callable[..., Sequence[Any]], list[i
 class Writer:
     """The one thread that writes."""
 
-    def __init__(self, engine: Engine, publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        durability: Durability,
+        publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None],
+    ) -> None:
         self._engine = engine
+        self._durability = durability
         self._publish = publish
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -108,7 +137,7 @@ class Writer:
             while not stopping:
                 works, stopping = self._take()
                 if works:
-                    results, changes = commit_together(connection, works)
+                    results, changes = write_together(connection, self._durability, works)
                     self._publish(list(zip(works, results, strict=True)), changes)
 
     def _take(self) -> tuple[list[Work], bool]:

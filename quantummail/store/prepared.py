@@ -1,0 +1,42 @@
+"""Statements compiled once for a dialect: what SQLAlchemy does for each execution costs more than what SQLite does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Dialect
+
+
+class Prepared:
+    """A hot statement. Values go to the driver as they are: integers, text, octets, booleans, None."""
+
+    def __init__(self, statement: Any, columns: Sequence[str] = ()) -> None:
+        """`columns`: those that an INSERT sets."""
+        self._statement = statement
+        self._columns = columns
+        self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
+
+    def execute(self, connection: Connection, parameters: dict[str, Any]) -> CursorResult[Any]:
+        """Run it once."""
+        text, order = self._text(connection.dialect)
+        if order is None:
+            return connection.exec_driver_sql(text, parameters)
+        return connection.exec_driver_sql(text, tuple([parameters[name] for name in order]))
+
+    def execute_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Run it for each of the rows; there is at least one."""
+        text, order = self._text(connection.dialect)
+        if order is None:
+            connection.exec_driver_sql(text, list(rows))
+        else:
+            connection.exec_driver_sql(text, [tuple([row[name] for name in order]) for row in rows])
+
+    def _text(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            # for INSERT these are the columns to set, for anything else they mean nothing
+            compiled: Any = self._statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
+            order = tuple(compiled.positiontup) if compiled.positional else None
+            found = self._compiled[dialect.name] = (str(compiled), order)
+        return found
