@@ -28,7 +28,7 @@ class Retrieval:
         self._store = store
         self._account_id = account_id
         self._mailbox_id = mailbox_id
-        self._maildrop = maildrop
+        self.maildrop = maildrop
         self._rows: dict[int, Message] = {}
         self._octets: dict[int, bytes] = {}
         self._next = 1
@@ -37,19 +37,19 @@ class Retrieval:
 
     async def row(self, number: int) -> Message:
         """The row of a message; raises `NoMessage`."""
-        self._maildrop.check(number)
+        self.maildrop.check(number)
         self._follow(number)
         row = self._rows.get(number)
         if row is None:
             await self._fetch(number, self._rows_ahead)
-            self._maildrop.check(number)
+            self.maildrop.check(number)
             row = self._rows[number]
         return row
 
     async def again(self, number: int) -> None:
         """Look whether the row of a message is still there; raises `NoMessage` if not."""
         await self._fetch(number, 1)
-        self._maildrop.check(number)
+        self.maildrop.check(number)
 
     async def whole(self, row: Message, number: int) -> bytes:
         """The octets of a message of at most `SMALL` octets, whose row was just asked for."""
@@ -64,7 +64,7 @@ class Retrieval:
 
     async def size_all(self) -> None:
         """Make the maildrop know every size."""
-        while (number := self._maildrop.unsized()):
+        while (number := self.maildrop.unsized()):
             self._octets.clear()
             await self._fetch(number, ROWS)
 
@@ -82,7 +82,7 @@ class Retrieval:
 
     async def _fetch(self, number: int, count: int) -> None:
         """Rows from `number` on, instead of those we had."""
-        maildrop = self._maildrop
+        maildrop = self.maildrop
         wanted = maildrop.uids[number - 1 : number - 1 + count]
         found = await self._store.messages.fetch(self._account_id, self._mailbox_id, wanted)
         by_uid = {row.uid: row for row in found}
@@ -115,7 +115,7 @@ class Retrieval:
             budget -= row.size
             if numbers and budget < 0:
                 break
-            if number not in self._maildrop.deleted:
+            if number not in self.maildrop.deleted:
                 numbers.append(number)
             number += 1
         return numbers

@@ -260,7 +260,7 @@ class POP3Connection(Connection):
             self.close()
 
     async def _enter(self, user: User) -> None:
-        """Open the maildrop: lock it, and take the snapshot that the session keeps."""
+        """Open the maildrop, and keep it locked."""
         maildrops = self.factory.maildrops
         if not maildrops.claim(user.id, self):
             self.session.username = ""
@@ -268,16 +268,15 @@ class POP3Connection(Connection):
             return
         self._claimed = user.id
         try:
-            snapshot = await maildrops.open(user)
+            mailbox = await maildrops.open(user)
         except BaseException:
             self._release()
             raise
         settings = self.factory.settings
-        self.transaction = Transaction(self, maildrops.store, user, snapshot, settings.max_messages)
+        self.transaction = Transaction(self, maildrops.store, user, mailbox, settings.max_messages)
         self.session.entered()
         self.idle_timeout = settings.idle_timeout
-        shown, there = self.transaction.messages(), len(snapshot.uids)
-        self.ok(f"{shown} messages" if shown == there else f"{shown} messages, the oldest of {there}")
+        self.ok(self.transaction.welcome())
 
     def _release(self) -> None:
         if self._claimed:

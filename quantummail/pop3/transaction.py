@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,13 @@ from twisted.logger import Logger
 from quantummail.pop3.maildrop import UNKNOWN, Maildrop, NoMessage
 from quantummail.pop3.multiline import END, Stuffing, Top, stuffed, top
 from quantummail.pop3.retrieval import SMALL, Retrieval
-from quantummail.store.errors import NoSuchMessage
+from quantummail.store.errors import NoSuchMailbox, NoSuchMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from quantummail.pop3.grammar import Command
-    from quantummail.store.records import Message, Snapshot, User
+    from quantummail.store.records import Mailbox, Message, User
     from quantummail.store.store import Store
     from quantummail.wire.connection import Connection
 
@@ -39,54 +40,60 @@ class Transaction:
     anything; after that they raise `Interrupted`.
     """
 
-    def __init__(self, connection: Connection, store: Store, user: User, snapshot: Snapshot,
-                 most: int) -> None:
+    def __init__(self, connection: Connection, store: Store, user: User, mailbox: Mailbox, most: int) -> None:
+        """
+        :param mailbox: the INBOX as it is at the login.
+        :param most: how many messages to show, the oldest ones; 0 for all.
+        """
         self.user = user
         self._connection = connection
         self._store = store
-        self._mailbox_id = snapshot.mailbox.id
-        uids = snapshot.uids
-        octets = snapshot.mailbox.size
-        if most and len(uids) > most:
-            uids, octets = uids[:most], UNKNOWN
-        self._maildrop = Maildrop(snapshot.mailbox.uidvalidity, uids, octets)
-        self._retrieval = Retrieval(store, user.id, self._mailbox_id, self._maildrop)
+        self._mailbox = mailbox
+        self._most = most
+        self._retrieval: Retrieval | None = None
 
-    def messages(self) -> int:
-        """How many messages were there at the login."""
-        return len(self._maildrop.uids)
+    def welcome(self) -> str:
+        """The words that end the login."""
+        if self._most and self._mailbox.messages > self._most:
+            return f"{self._most} messages, the oldest of {self._mailbox.messages}"
+        return f"{self._mailbox.messages} messages"
 
     async def stat(self, command: Command) -> None:
         """STAT."""
         del command
-        messages, octets = await self._totals()
+        if self._retrieval is None and not 0 < self._most < self._mailbox.messages:
+            # Programs that only look whether there is mail ask for no more: counters are enough for them
+            messages, octets = self._mailbox.messages, self._mailbox.size
+        else:
+            messages, octets = await self._totals()
         self._say(b"+OK %d %d" % (messages, octets))
 
     async def list(self, command: Command) -> None:
         """LIST [msg]."""
-        maildrop = self._maildrop
+        retrieval = await self._opened()
+        maildrop = retrieval.maildrop
         if command.number:
-            row = await self._retrieval.row(command.number)
+            row = await retrieval.row(command.number)
             self._say(b"+OK %d %d" % (command.number, row.size))
             return
-        await self._retrieval.size_all()
+        await retrieval.size_all()
         messages, octets = await self._totals()
         self._say(b"+OK %d messages (%d octets)" % (messages, octets))
-        await self._lines(lambda number: f"{number} {maildrop.size(number)}\r\n")
+        await self._lines(maildrop, lambda number: f"{number} {maildrop.size(number)}\r\n")
 
     async def uidl(self, command: Command) -> None:
         """UIDL [msg]."""
-        maildrop = self._maildrop
+        maildrop = (await self._opened()).maildrop
         if command.number:
             maildrop.check(command.number)
             self._say(f"+OK {command.number} {maildrop.unique_id(command.number)}".encode("ascii"))
             return
         self._say(b"+OK unique-ids follow")
-        await self._lines(lambda number: f"{number} {maildrop.unique_id(number)}\r\n")
+        await self._lines(maildrop, lambda number: f"{number} {maildrop.unique_id(number)}\r\n")
 
     async def retr(self, command: Command) -> None:
         """RETR msg."""
-        row = await self._retrieval.row(command.number)
+        row = await (await self._opened()).row(command.number)
         if row.size > SMALL:
             await self._stream(row, command.number, None)
             return
@@ -95,7 +102,7 @@ class Transaction:
 
     async def top(self, command: Command) -> None:
         """TOP msg n."""
-        row = await self._retrieval.row(command.number)
+        row = await (await self._opened()).row(command.number)
         if row.size > SMALL:
             await self._stream(row, command.number, Top(command.lines))
             return
@@ -104,13 +111,13 @@ class Transaction:
 
     async def dele(self, command: Command) -> None:
         """DELE msg: a mark, until QUIT."""
-        self._maildrop.delete(command.number)
+        (await self._opened()).maildrop.delete(command.number)
         self._say(b"+OK message %d deleted" % command.number)
 
     async def rset(self, command: Command) -> None:
         """RSET."""
         del command
-        self._maildrop.reset()
+        (await self._opened()).maildrop.reset()
         messages, octets = await self._totals()
         self._say(b"+OK %d messages (%d octets)" % (messages, octets))
 
@@ -121,24 +128,38 @@ class Transaction:
 
     async def update(self) -> int:
         """Remove what is marked deleted, all of it or nothing (RFC 1939 6); how many it was."""
-        uids = self._maildrop.deleted_uids()
+        uids = self._retrieval.maildrop.deleted_uids() if self._retrieval is not None else []
         if uids:
-            await self._store.messages.remove(self.user.id, self._mailbox_id, uids)
+            await self._store.messages.remove(self.user.id, self._mailbox.id, uids)
         return len(uids)
+
+    async def _opened(self) -> Retrieval:
+        """The messages with their numbers, given when they are first asked for. What came since the login has none."""
+        if self._retrieval is None:
+            mailbox = self._mailbox
+            snapshot = await self._store.messages.open(self.user.id, mailbox.id, claim_recent=False)
+            if snapshot.mailbox.uidvalidity != mailbox.uidvalidity:
+                raise NoSuchMailbox("the mailbox is another one now")
+            uids = snapshot.uids[: bisect_left(snapshot.uids, mailbox.uidnext)]
+            octets = mailbox.size if len(uids) == mailbox.messages else UNKNOWN
+            if 0 < self._most < len(uids):
+                uids, octets = uids[: self._most], UNKNOWN
+            maildrop = Maildrop(mailbox.uidvalidity, uids, octets)
+            self._retrieval = Retrieval(self._store, self.user.id, mailbox.id, maildrop)
+        return self._retrieval
 
     def _say(self, line: bytes) -> None:
         self._connection.write(line + b"\r\n")
 
     async def _totals(self) -> tuple[int, int]:
-        totals = self._maildrop.stat()
-        while totals is None:
-            await self._retrieval.size_all()
-            totals = self._maildrop.stat()
+        retrieval = await self._opened()
+        while (totals := retrieval.maildrop.stat()) is None:
+            await retrieval.size_all()
         return totals
 
-    async def _lines(self, line: Callable[[int], str]) -> None:
+    async def _lines(self, maildrop: Maildrop, line: Callable[[int], str]) -> None:
         """A line for every message, in pieces that the peer must take."""
-        numbers: Iterator[int] = self._maildrop.present()
+        numbers = maildrop.present()
         while piece := "".join(map(line, islice(numbers, LINES))):
             self._connection.write(piece.encode("ascii"))
             await self._connection.drained()
@@ -146,22 +167,22 @@ class Transaction:
 
     async def _whole(self, row: Message, number: int) -> bytes:
         try:
-            return await self._retrieval.whole(row, number)
+            return await (await self._opened()).whole(row, number)
         except NoSuchMessage:
             raise await self._missing(row, number) from None
 
     async def _missing(self, row: Message, number: int) -> NoMessage:
         """The error for a file that is not there: with its row, or in spite of it."""
-        await self._retrieval.again(number)
+        await (await self._opened()).again(number)
         _log.error("the file of message {uid} in mailbox {mailbox} of {user} is gone", uid=row.uid,
-                   mailbox=self._mailbox_id, user=self.user.address, connection=self._connection.connection_id)
+                   mailbox=self._mailbox.id, user=self.user.address, connection=self._connection.connection_id)
         return NoMessage(f"[SYS/PERM] message {number} cannot be read")  # RFC 3206 4
 
     async def _stream(self, row: Message, number: int, cut: Top | None) -> None:
         """A big message, piece by piece: one at most waits for a peer that does not read."""
         size = FIRST_PIECE if cut is not None else PIECE
         try:
-            octets = await self._retrieval.piece(row, 0, size)
+            octets = await (await self._opened()).piece(row, 0, size)
         except NoSuchMessage:
             raise await self._missing(row, number) from None
         self._say(b"+OK %d octets" % row.size if cut is None else b"+OK top of message follows")
@@ -179,5 +200,5 @@ class Transaction:
             await connection.drained()
             if cut is not None and cut.done:
                 break
-            octets = await self._retrieval.piece(row, start, start + PIECE)
+            octets = await (await self._opened()).piece(row, start, start + PIECE)
         connection.write(stuffing.end())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,9 @@ class ElsewhereTests(Pop3Case):
         now(self.store.messages.remove(self.user.id, self.inbox, uids))
 
     def test_never_another_message(self) -> None:
-        """A number never means another message than at the login."""
+        """A number that was told never comes to mean another message."""
         connection, _ = self.logged_in()
+        self.say(connection, b"UIDL 1\r\n")
         self.remove(1)
         self.assertEqual(self.say(connection, b"RETR 1\r\n"), b"-ERR message 1 was removed by another session\r\n")
         self.assertIn(b"Subject: second", self.say(connection, b"RETR 2\r\n"))
@@ -178,9 +180,25 @@ class ElsewhereTests(Pop3Case):
     def test_totals(self) -> None:
         """LIST and STAT leave it out as soon as it is known to be gone."""
         connection, _ = self.logged_in()
+        self.say(connection, b"UIDL\r\n")
         self.remove(2)
         self.assertEqual(self.say(connection, b"LIST\r\n"), b"+OK 2 messages (69 octets)\r\n1 33\r\n3 36\r\n.\r\n")
         self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 2 69\r\n")
+
+    def test_before_numbers_are_told(self) -> None:
+        """What goes before any number was told is left out from the start."""
+        connection, _ = self.logged_in()
+        self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 3 124\r\n")
+        self.remove(2)
+        self.assertEqual(self.say(connection, b"LIST\r\n"), b"+OK 2 messages (69 octets)\r\n1 33\r\n2 36\r\n.\r\n")
+        self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 2 69\r\n")
+
+    def test_another_inbox(self) -> None:
+        """An INBOX that was made anew has other messages: the session cannot go on with it."""
+        connection, _ = self.logged_in()
+        assert connection.transaction is not None
+        connection.transaction._mailbox = replace(connection.transaction._mailbox, uidvalidity=1)
+        self.assertTrue(self.say(connection, b"LIST\r\n").startswith(b"-ERR [SYS/TEMP] "))
 
     def test_deleted_on_both_sides(self) -> None:
         """What both have deleted is deleted."""
