@@ -1,4 +1,4 @@
-"""A maildrop as one session sees it: numbers, sizes and marks, frozen at login (RFC 1939 3 and 4). Pure."""
+"""A maildrop as one session sees it: numbers that never change, sizes, marks (RFC 1939 3 and 4). Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Maildrop:
         self.uids = uids
         self.deleted: set[int] = set()
         self.gone: set[int] = set()
-        """Numbers of messages that somebody else has removed since the login."""
+        """Numbers of messages that somebody else has removed since the numbers were given."""
         self._sizes = array("q", [UNKNOWN]) * len(uids)
         self._octets = octets
         self._gone_octets = 0
