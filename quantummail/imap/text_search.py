@@ -102,7 +102,7 @@ def _codec(mime_header: bytes) -> str:
     value = Headers.scan(mime_header).get(b"content-type")
     if value is not None:
         for name, charset in parse_content_type(value).parameters:
-            if name.lower() == b"charset":
+            if name.lower() == b"charset" and charset.lower() != b"us-ascii":
                 return codec(charset.decode("latin-1").strip()) or "utf-8"
-    # RFC 2045 5.2 says US-ASCII; what is sent without a word is UTF-8 more often than anything else
+    # RFC 2045 5.2: US-ASCII where nothing is said; what has 8-bit octets then is UTF-8 more often than anything else
     return "utf-8"

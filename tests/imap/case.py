@@ -24,7 +24,7 @@ DATE = 837571465
 class ImapCase(SynchronousTestCase):
     """Alice, a listener with TLS from the start, and an empty INBOX."""
 
-    settings = ImapSettings(hostname="imap.example.test", implicit_tls=True, message_limit=200_000, login_delay=0.0)
+    settings = ImapSettings(hostname="imap.example.test", implicit_tls=True, message_limit=200_000)
 
     def setUp(self) -> None:
         self.clock = Clock()

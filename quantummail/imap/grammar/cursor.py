@@ -18,7 +18,7 @@ _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\+]+")
 # quoted          = DQUOTE *QUOTED-CHAR DQUOTE
 # QUOTED-CHAR     = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials
 # Departure: 8-bit octets pass, since clients send UTF-8 passwords so; who reads the string decides about them.
-_QUOTED = re.compile(rb"\"([^\"\\\r\n\x00]*(?:\\[\"\\][^\"\\\r\n\x00]*)*)\"")
+_QUOTED = re.compile(rb"\"([^\"\\\r\n\x00]*+(?:\\[\"\\][^\"\\\r\n\x00]*+)*+)\"")
 _ESCAPED = re.compile(rb"\\([\"\\])")
 # literal         = "{" number "}" CRLF *CHAR8, with LITERAL+ "{" number "+}" (RFC 7888)
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n")
