@@ -78,7 +78,10 @@ class Command(_Options):
             found, arguments = getopt.gnu_getopt(list(options or ()), self.shortOpt, self.longOpt)
         except getopt.error as error:
             raise usage.UsageError(str(error)) from None
-        flat = [word for option, value in found for word in ((option, value) if value else (option,))]
+        flat = []
+        for option, value in found:
+            takes_value = f"{option[2:]}=" in self.longOpt or f"{option[1:]}:" in self.shortOpt
+            flat += [option, value] if takes_value else [option]
         super().parseOptions([*flat, "--", *arguments])
 
     def parseArgs(self, *given: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from quantummail.cli.command import EX_DATAERR, EX_OK, EX_USAGE, Command, CommandFailed, with_store
@@ -57,10 +58,11 @@ class Init(Command):
     What is there is kept, so it can be run again at any time.
     """
 
-    synopsis = "--domain DOMAIN [--hostname NAME] [--user NAME] [--local]"
+    synopsis = "--domain DOMAIN [--hostname NAME] [--user NAME] [--systemd | --local]"
     optFlags = [
         ["local", None, ("For trying: listen on 127.0.0.1 with ports that need no rights, keep all data beside the "
                          "configuration file, and tell how to send and read the first mail.")],
+        ["systemd", None, "Take the ports from systemd (quantummail-*.socket)."],
     ]
     optParameters = [
         ["domain", "d", None, "The domain whose mail the server takes."],
@@ -99,6 +101,8 @@ class Init(Command):
         except ValueError:
             raise CommandFailed(EX_DATAERR, f"hostname {hostname!r}: {values.HOSTNAME.accepts}") from None
         listeners = template.production_listeners()
+        if self["systemd"]:
+            listeners = dict.fromkeys(listeners, "systemd")
         if self["local"]:
             settings["server", "data_dir"] = "."
             listeners = template.local_listeners()
@@ -176,7 +180,8 @@ def _tell_first_mail(config: Config, path: Path, address: str, password: str) ->
     say("")
     if not password:
         say("PASSWORD is the one that was shown when the account was made. To set another one:")
-        say(f"  quantummail --config {path} user passwd {address} --generate")
+        program = sys.argv[0] if sys.argv[0].endswith("quantummail") else "quantummail"
+        say(f"  {program} --config {path} user passwd {address} --generate")
     say("Send a mail, as another server would, and as a user does (in another terminal):")
     say(f"  swaks --server 127.0.0.1:{ports['smtp']} --tls --from friend@example.net --to {address}")
     say(f"  swaks --server 127.0.0.1:{ports['submission']} --tls --auth-user {address} "

@@ -35,15 +35,15 @@ def example(settings: Mapping[tuple[str, str], str], listeners: Mapping[str, str
         "# QUANTUMMAIL_<SECTION>_<KEY> in the environment overrides a setting.",
         "# `quantummail check-config` tells what is wrong with this file.",
     ]
-    described: set[tuple[str, str]] = set()
+    described: set[tuple[str, str, str]] = set()
     for section, declared in SECTIONS.items():
         title = (declared.__doc__ or "").splitlines()[0]
         lines += ["", *_comment(title), f"[{section}]"]
         for name, key in keys(section).items():
             value = listeners.get(section) if name == "listen" else settings.get((section, name))
             # What several sections have is explained once
-            if (name, key.meaning) not in described:
-                described.add((name, key.meaning))
+            if (name, key.meaning, key.default) not in described:
+                described.add((name, key.meaning, key.default))
                 lines += _comment(key.meaning)
             elif value is None and issubclass(declared, ListenerSection):
                 continue

@@ -32,6 +32,11 @@ class Listener:
     address: str
     """Where it listens, for readers."""
 
+    @property
+    def inherited(self) -> str:
+        """The name under which systemd gave it to us; empty if we opened it."""
+        return (self.endpoint.name or self.name) if self.endpoint.kind == "fd" else ""
+
     def start(self, reactor: IReactorSocket, factory: IProtocolFactory) -> IListeningPort:
         """Begin to accept; who connected meanwhile has waited. The reactor has a descriptor of its own then."""
         try:

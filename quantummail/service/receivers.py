@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantummail.delivery.local import LocalDelivery
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
+from quantummail.reception.submission import SubmissionReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,8 @@ class Receivers:
 
     def maker(self, name: str) -> Callable[[], Receiver]:
         """What makes the receivers of a listener."""
-        made = (self._store, self._delivery, self._settings, self._clock)
         if name in ("submission", "submissions"):
-            from quantummail.reception.submission import SubmissionReceiver
-            return partial(SubmissionReceiver, *made, self._authenticator)
-        return partial(LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver, *made)
+            return partial(
+                SubmissionReceiver, self._store, self._delivery, self._authenticator, self._settings)
+        receiver = LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver
+        return partial(receiver, self._store, self._delivery, self._settings, self._clock)

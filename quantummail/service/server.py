@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -87,11 +88,14 @@ class QuantumMailService(MultiService):
             pairs = [(pair.certificate, pair.private_key) for pair in config.tls.additional_pairs]
             self._tls = ServerTLS([(config.tls.certificate, config.tls.private_key), *pairs],
                                   config.tls.minimum_version, config.tls.session_tickets)
-            self._listeners = open_all(config.listeners(), inherited_sockets(self._environ))
+            inherited = inherited_sockets(self._environ)
+            self._listeners = open_all(config.listeners(), inherited)
         except CertificateError as error:
             raise self._refused(EX_CONFIG, f"[tls] {error}") from None
         except CannotListen as error:
             raise self._refused(EX_TEMPFAIL, str(error)) from None
+        for name in sorted(inherited.keys() - {listener.inherited for listener in self._listeners}):
+            self.log.warn("systemd listens for us as {name}, but no `listen` takes that", name=name)
 
     def startService(self) -> None:
         """Begin; what can be seen at once to be wrong raises StartRefused."""
@@ -209,4 +213,6 @@ def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        # A sandbox may forbid it
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -6,16 +6,15 @@ import os
 import shutil
 import subprocess
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-T = TypeVar("T")
 # Seconds until a program that waits for something that does not come is ended
 PATIENCE = 60.0
 
 
-def needs(*programs: str) -> Callable[[T], T]:
+def needs(*programs: str) -> Callable[[Any], Any]:
     """Skip a test (or class) that needs programs which are not here, and say which. In CI a missing one fails."""
     missing = [program for program in programs if shutil.which(program) is None]
     if not missing or os.environ.get("CI") == "true":

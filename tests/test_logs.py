@@ -1,0 +1,139 @@
+"""How events look in the log."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from quantummail import logs
+
+
+class LogTests(SynchronousTestCase):
+    """One event, one line."""
+
+    def setUp(self) -> None:
+        self.stream = io.StringIO()
+
+    def logger(self, style: str, least: str = "info") -> Logger:
+        observer = logs.observer(style, least, self.stream)
+        return Logger(namespace="quantummail.smtp.server.SMTPConnection", observer=observer)
+
+    def line(self) -> str:
+        text = self.stream.getvalue()
+        self.assertEqual(text.count("\n"), 1, text)
+        return text.rstrip("\n")
+
+    def record(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.line())
+        return found
+
+    def test_text(self) -> None:
+        """For a reader: time, level, system, message, and the connection."""
+        self.logger("text").info("login of {user}", user="a@b", connection="c1")
+        time_of_day, level, rest = self.line().split(" ", 2)
+        self.assertEqual(len(time_of_day), len("12:00:00.000"))
+        self.assertEqual((level, rest), ("info", " smtp       login of a@b [connection=c1]"))
+
+    def test_ids_are_told_once(self) -> None:
+        """An id that is in the message is not repeated behind it."""
+        self.logger("text").info("message {id} delivered", id="m1", connection="c1")
+        self.assertTrue(self.line().endswith("message m1 delivered [connection=c1]"), self.line())
+
+    def test_json(self) -> None:
+        """For programs: an object with the fields of the event and its unchanging format."""
+        self.logger("json").warn("login of {user} failed", user="a@b", client="::1", tries=3, nothing=None)
+        record = self.record()
+        when = record.pop("time")
+        self.assertRegex(str(when), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual(record, {
+            "level": "warn", "system": "quantummail.smtp", "message": "login of a@b failed",
+            "event": "login of {user} failed", "user": "a@b", "client": "::1", "tries": 3, "nothing": None,
+        })
+
+    def test_nothing_forges_a_line(self) -> None:
+        """Line ends, escape sequences and direction marks of a client are shown, not done."""
+        evil = "x\r\n12:00 info fake\x1b[2J\u202e\u2028\x00\ud800ü"
+        for style in ("text", "json"):
+            self.stream.truncate(0)
+            self.stream.seek(0)
+            self.logger(style).info("helo {name}", name=evil)
+            line = self.line()
+            for character in "\r\x1b\u202e\u2028\x00\ud800":
+                self.assertNotIn(character, line)
+        self.assertIn("x\\r\\n12:00 info fake\\x1b[2J\\u202e\\u2028\\x00", str(self.record()["message"]))
+        self.assertIn("ü", str(self.record()["message"]))
+
+    def test_secrets_are_not_written(self) -> None:
+        """A field whose name says that it is a secret is not in the log, should somebody ever log one."""
+        self.logger("json").info("x", password="hunter2", api_token="t0ken", private_key_text="k3y")
+        self.assertNotRegex(self.line(), "hunter2|t0ken|k3y")
+
+    def test_failures_are_one_line(self) -> None:
+        """An unexpected exception is told with its places, the innermost first, in one line."""
+        for style in ("text", "json"):
+            self.stream.truncate(0)
+            self.stream.seek(0)
+            try:
+                _fails()
+            except ValueError:
+                self.logger(style).failure("unexpected error in a session", connection="c1")
+            self.assertIn("unexpected error in a session: ValueError: no\\nway (at test_logs.py:", logs.visible(
+                str(self.record()["message"]) if style == "json" else self.line()))
+
+    def test_the_cause_is_told(self) -> None:
+        """`raise ... from` is told too."""
+        try:
+            try:
+                _fails()
+            except ValueError as error:
+                raise RuntimeError("outer") from error
+        except RuntimeError:
+            text = logs.one_line(Failure())
+        self.assertTrue(text.startswith("RuntimeError: outer, because of ValueError: no\nway (at "), text)
+
+    def test_levels(self) -> None:
+        """Events below the level of the configuration are left out."""
+        logger = self.logger("text", "warn")
+        logger.info("not this")
+        logger.debug("nor this")
+        logger.error("but this")
+        self.assertIn("but this", self.line())
+
+    def test_every_level_of_the_configuration_is_known(self) -> None:
+        """Those of `[server] log_level`."""
+        for name in ("debug", "info", "warn", "error"):
+            logs.observer("json", name, self.stream)({"log_time": time.time(), "log_level": LogLevel.critical})
+        self.assertEqual(self.stream.getvalue().count("\n"), 4)
+
+    def test_long_values_are_cut(self) -> None:
+        """A line has an end, whatever a client sends."""
+        self.logger("json").info("x {value}", value="y" * 1_000_000)
+        self.assertLess(len(self.line()), 30_000)
+
+    def test_auto_is_json_where_nobody_reads(self) -> None:
+        """Without a terminal `auto` is JSON, with one it is text."""
+        self.logger("auto").info("x")
+        self.assertEqual(self.record()["message"], "x")
+        controller, terminal = os.openpty()
+        self.addCleanup(os.close, controller)
+        with os.fdopen(terminal, "w", encoding="utf-8") as stream:
+            observer = logs.observer("auto", "info", stream)
+            self.assertIs(observer._line, logs.text_line)
+
+    def test_a_full_disk_stops_no_mail(self) -> None:
+        """When the log cannot be written, the program goes on."""
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            observer = logs.observer("text", "info", full)
+            observer({"log_time": time.time(), "log_level": LogLevel.info, "log_format": "x"})
+            # what is left in the buffer must not disturb the end of this test
+            os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+def _fails() -> None:
+    raise ValueError("no\nway")
