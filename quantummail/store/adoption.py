@@ -185,7 +185,7 @@ class Adoption:
             # an older copy of the database: numbering goes on above everything that was ever promised
             await self._database.write(_skip_uids_txn, box.id, promise.reserved)
         times = await self._threads.run(_directory_times, path)
-        if not full and times == box.scanned:
+        if not full and times and times == box.scanned:
             return
         listed = await self._threads.run(list_maildir, path)
         arriving = self._arrivals.snapshot(box.directory)

@@ -1,0 +1,1 @@
+"""What must survive: kill -9, full and failing disks, power cuts, and people with bad intentions."""
