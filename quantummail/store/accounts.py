@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from quantummail.store.errors import AlreadyExists, NoSuchAlias, NoSuchDomain, NoSuchUser, NotAllowed
 from quantummail.store.maildir import account_directory, sync_directory
 from quantummail.store.names import normal_address, normal_domain
+from quantummail.store.prepared import Prepared
 from quantummail.store.records import Alias, Credentials, Domain, User
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes
@@ -230,11 +231,13 @@ def _user_txn(connection: Connection, address: str) -> User | None:
     return None if row is None else user_of(row)
 
 
-_SELECT_CREDENTIALS = select(*USER_COLUMNS, accounts.c.password_hash)
+_CREDENTIALS = Prepared(
+    select(*USER_COLUMNS, accounts.c.password_hash).where(accounts.c.address == bindparam("address"))
+)
 
 
 def _credentials_txn(connection: Connection, address: str) -> Credentials | None:
-    row = connection.execute(_SELECT_CREDENTIALS.where(accounts.c.address == address)).one_or_none()
+    row = _CREDENTIALS.execute(connection, {"address": address}).one_or_none()
     return None if row is None else Credentials(user_of(row), row.password_hash)
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from quantummail.store.errors import LimitReached
 from quantummail.store.flags import KEYWORD_SHIFT, MAX_KEYWORD_LENGTH, MAX_KEYWORDS
+from quantummail.store.prepared import Prepared
 from quantummail.store.tables import keywords
+
+_KEYWORDS = Prepared(
+    select(keywords.c.name)
+    .where(keywords.c.account_id == bindparam("account"), keywords.c.mailbox_id == bindparam("box"))
+    .order_by(keywords.c.bit)
+)
 
 
 def keywords_txn(connection: Connection, account_id: int, mailbox_id: int) -> tuple[str, ...]:
     """The keywords of a mailbox in the order of their bits."""
-    rows = connection.execute(
-        select(keywords.c.name)
-        .where(keywords.c.account_id == account_id, keywords.c.mailbox_id == mailbox_id)
-        .order_by(keywords.c.bit)
-    )
-    return tuple(row.name for row in rows)
+    rows = _KEYWORDS.execute(connection, {"account": account_id, "box": mailbox_id})
+    return tuple(rows.scalars())
 
 
 def keyword_mask_txn(

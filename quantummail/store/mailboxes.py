@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
 from quantummail.message.ids import new_id
 from quantummail.store import uidfile
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
+from quantummail.store.prepared import Prepared
 from quantummail.store.records import Mailbox, Quota
 from quantummail.store.removals import remove_all_txn
 from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
@@ -33,6 +34,10 @@ ASIDE = "removed-"
 # What every account gets, with the attributes of RFC 6154
 STANDARD = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash",
             "Archive": "\\Archive"}
+
+_OF_ACCOUNT = select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == bindparam("account"))
+_FIND = Prepared(_OF_ACCOUNT.where(mailboxes.c.name == bindparam("name")))
+_LIST = Prepared(_OF_ACCOUNT.order_by(mailboxes.c.name))
 
 
 class Mailboxes:
@@ -225,17 +230,12 @@ def canonical(name: str) -> str:
 
 def find_txn(connection: Connection, account_id: int, name: str) -> Mailbox | None:
     """The mailbox of this name."""
-    row = connection.execute(
-        select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == account_id, mailboxes.c.name == name)
-    ).one_or_none()
+    row = _FIND.execute(connection, {"account": account_id, "name": name}).one_or_none()
     return None if row is None else mailbox_of(row)
 
 
 def _list_txn(connection: Connection, account_id: int) -> list[Mailbox]:
-    rows = connection.execute(
-        select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == account_id).order_by(mailboxes.c.name)
-    )
-    return [mailbox_of(row) for row in rows]
+    return [mailbox_of(row) for row in _LIST.execute(connection, {"account": account_id})]
 
 
 def _next_uidvalidity_txn(connection: Connection, account_id: int) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select, update
 
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import SEEN
 from quantummail.store.keywords import keywords_txn
 from quantummail.store.maildir import path_of
+from quantummail.store.prepared import Prepared
 from quantummail.store.records import Changes, Contents, FlagState, Location, Mailbox, Message, Snapshot
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import contents, mailboxes, messages, tombstones
@@ -23,17 +24,20 @@ MAILBOX_COLUMNS = (
     mailboxes.c.uidvalidity, mailboxes.c.uidnext, mailboxes.c.highestmodseq, mailboxes.c.messages,
     mailboxes.c.unseen, mailboxes.c.deleted, mailboxes.c.size,
 )
-_SELECT_MAILBOX = select(*MAILBOX_COLUMNS, mailboxes.c.recent_from, mailboxes.c.directory).where(
-    mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account")
+_MAILBOX = Prepared(
+    select(*MAILBOX_COLUMNS, mailboxes.c.recent_from, mailboxes.c.directory)
+    .where(mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account"))
 )
-_SELECT_UIDS = select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid)
-_FIRST_UNSEEN = select(func.min(messages.c.uid)).where(_IN_MAILBOX, messages.c.flags.op("&")(SEEN) == 0)
-_SELECT_CHANGED = (
+_UIDS = Prepared(select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid))
+_FIRST_UNSEEN = Prepared(
+    select(func.min(messages.c.uid)).where(_IN_MAILBOX, messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column("0"))
+)
+_CHANGED = Prepared(
     select(messages.c.uid, messages.c.modseq, messages.c.flags)
     .where(_IN_MAILBOX, messages.c.modseq > bindparam("since"))
     .order_by(messages.c.uid)
 )
-_SELECT_VANISHED = (
+_VANISHED = Prepared(
     select(tombstones.c.uid)
     .where(
         tombstones.c.account_id == bindparam("account"),
@@ -71,7 +75,7 @@ def mailbox_of(row: AnyRow) -> Mailbox:
 
 def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) -> AnyRow | None:
     """The mailbox's columns, `recent_from` and `directory`."""
-    return connection.execute(_SELECT_MAILBOX, {"account": account_id, "box": mailbox_id}).one_or_none()
+    return _MAILBOX.execute(connection, {"account": account_id, "box": mailbox_id}).one_or_none()
 
 
 def snapshot_txn(connection: Connection, account_id: int, mailbox_id: int) -> Snapshot:
@@ -80,10 +84,10 @@ def snapshot_txn(connection: Connection, account_id: int, mailbox_id: int) -> Sn
     if row is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
     key = {"account": account_id, "box": mailbox_id}
-    uids = array("I", connection.execute(_SELECT_UIDS, key).scalars())
+    uids = array("I", _UIDS.execute(connection, key).scalars())
     first_unseen = 0
     if row.unseen:
-        uid = connection.execute(_FIRST_UNSEEN, key).scalar()
+        uid = _FIRST_UNSEEN.execute(connection, key).scalar()
         first_unseen = uids.index(uid) + 1 if uid is not None else 0
     return Snapshot(
         mailbox_of(row), uids, first_unseen, row.recent_from, keywords_txn(connection, account_id, mailbox_id)
@@ -113,8 +117,8 @@ def changes_txn(connection: Connection, account_id: int, mailbox_id: int, since:
     return Changes(
         mailbox_of(row),
         keywords_txn(connection, account_id, mailbox_id),
-        tuple(FlagState(*changed) for changed in connection.execute(_SELECT_CHANGED, key)),
-        tuple(connection.execute(_SELECT_VANISHED, key).scalars()),
+        tuple(FlagState(uid, modseq, flags) for uid, modseq, flags in _CHANGED.execute(connection, key)),
+        tuple(_VANISHED.execute(connection, key).scalars()),
     )
 
 
