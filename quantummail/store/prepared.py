@@ -17,7 +17,7 @@ class Prepared:
         self._columns = columns
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
 
-    def execute(self, connection: Connection, parameters: dict[str, Any]) -> CursorResult[Any]:
+    def execute(self, connection: Connection, parameters: dict[str, Any]) -> CursorResult[*tuple[Any, ...]]:
         """Run it once."""
         text, order = self._text(connection.dialect)
         if order is None:

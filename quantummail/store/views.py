@@ -29,9 +29,8 @@ _MAILBOX = Prepared(
     .where(mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account"))
 )
 _UIDS = Prepared(select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid))
-_FIRST_UNSEEN = Prepared(
-    select(func.min(messages.c.uid)).where(_IN_MAILBOX, messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column("0"))
-)
+_UNSEEN = messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column("0")
+_FIRST_UNSEEN = Prepared(select(func.min(messages.c.uid)).where(_IN_MAILBOX, _UNSEEN))
 _CHANGED = Prepared(
     select(messages.c.uid, messages.c.modseq, messages.c.flags)
     .where(_IN_MAILBOX, messages.c.modseq > bindparam("since"))
