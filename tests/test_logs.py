@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+from collections.abc import Callable
 
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -133,6 +134,32 @@ class LogTests(SynchronousTestCase):
             observer({"log_time": time.time(), "log_level": LogLevel.info, "log_format": "x"})
             # what is left in the buffer must not disturb the end of this test
             os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+    def test_lines_of_one_turn_are_gathered(self) -> None:
+        """With a reactor the lines of one turn are written together, in their order."""
+        turns: list[Callable[[], None]] = []
+        observer = logs.observer("text", "info", self.stream)
+        observer.gather(turns.append)
+        log = Logger(namespace="quantummail.smtp", observer=observer)
+        log.info("one")
+        log.info("two")
+        self.assertEqual((self.stream.getvalue(), len(turns)), ("", 1))
+        turns.pop()()
+        self.assertEqual([line.split()[-1] for line in self.stream.getvalue().splitlines()], ["one", "two"])
+
+    def test_a_warning_waits_for_nothing(self) -> None:
+        """A warning is written at once, behind what was gathered before it."""
+        observer = logs.observer("text", "info", self.stream)
+        observer.gather(lambda flush: None)
+        log = Logger(namespace="quantummail.smtp", observer=observer)
+        log.info("one")
+        log.warn("two")
+        self.assertEqual([line.split()[-1] for line in self.stream.getvalue().splitlines()], ["one", "two"])
+
+    def test_braces_that_are_no_names(self) -> None:
+        """A format that asks for more than names is left to Twisted's formatter."""
+        self.logger("text").info("{count:03d} {name!r} {{}}", count=7, name="x")
+        self.assertTrue(self.line().endswith("007 'x' {}"), self.line())
 
 
 def _fails() -> None:

@@ -45,6 +45,7 @@ def serve(config: Config) -> int:
         return _say_why(refused)
     core: Any = reactor
     core.addSystemEventTrigger("before", "shutdown", service.stopService)
+    _gather(observer, core)
     core.run()
     return service.exit_code
 
@@ -91,6 +92,17 @@ class TwistdService(MultiService):
             super().startService()
         except _refusal() as refused:
             raise SystemExit(_say_why(refused)) from None
+        if self._observer is not None:
+            # after the fork: the thread that serves
+            from twisted.internet import reactor
+
+            _gather(self._observer, reactor)
+
+
+def _gather(observer: logs.LogFile, reactor: Any) -> None:
+    """Log in batches while the reactor runs, and lose nothing at the end."""
+    observer.gather(lambda flush: reactor.callLater(0, flush))
+    atexit.register(observer.flush)
 
 
 def _service(config: Config, reactor: Any) -> QuantumMailService:
