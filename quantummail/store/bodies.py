@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from quantummail.store.records import Location, Message
     from quantummail.store.threads import Inline, Threads
 
+_ROOM_REMEMBERED = 0.5
+_MARGIN = 1 << 20
+_SPARE_INODES = 16
 _LONE_LF = re.compile(rb"(?<!\r)\n")
 
 
@@ -32,6 +36,8 @@ class Bodies:
         self._root = root
         self._spool = spool
         self._threads = threads
+        # Asked at every MAIL: the answer is good for a moment. Who comes too late is refused by the disk itself.
+        self._room = (0.0, 0)
 
     def spooled(self) -> SpooledBody:
         """A place for a message that comes in."""
@@ -47,17 +53,12 @@ class Bodies:
 
     def has_room(self, size: int) -> bool:
         """Whether the disk takes a message of this size and keeps a margin of twice that, 1 % and some inodes."""
-        for path in (self._root, self._spool):
-            try:
-                disk = os.statvfs(path)
-            except OSError:
-                return False
-            free = disk.f_bavail * disk.f_frsize
-            if free < max(size * 2, 1 << 20, disk.f_blocks * disk.f_frsize // 100):
-                return False
-            if disk.f_files and disk.f_favail < 16:
-                return False
-        return True
+        asked, room = self._room
+        now = time.monotonic()
+        if now - asked > _ROOM_REMEMBERED or room < size * 2 + _MARGIN:
+            room = min(_room(self._root), _room(self._spool))
+            self._room = (now, room)
+        return room >= max(size * 2, _MARGIN)
 
     def _read_many(self, messages: Sequence[Message], limit: int) -> list[bytes]:
         octets: list[bytes] = []
@@ -106,6 +107,18 @@ class Bodies:
             except OSError as error:
                 raise Unavailable("the message cannot be read") from error
         raise NoSuchMessage("the message is gone")
+
+
+def _room(path: str) -> int:
+    """Octets that may still be written to a file system, 0 if it is as good as full."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return 0
+    free = disk.f_bavail * disk.f_frsize
+    if free < disk.f_blocks * disk.f_frsize // 100 or (disk.f_files and disk.f_favail < _SPARE_INODES):
+        return 0
+    return free
 
 
 def _pread(descriptor: int, start: int, length: int) -> bytes:
