@@ -26,6 +26,9 @@ _DEEPEST = 10
 # Changes made by commands, in another process, are followed after this time
 _REMEMBERED_FOR = 2.0
 _REMEMBERED = 10_000
+# An account with less room than this may be full before two seconds are over, or have room again
+_MUCH_ROOM = 256 * 1024 * 1024
+_MANY_MESSAGES = 1000
 
 _ACCOUNT = (
     select(
@@ -54,6 +57,8 @@ class Resolution:
     """The only thing found was an account that is switched off."""
     owned: bool = False
     """The address itself (or its user without the detail) is an account or an alias: no role, no catch-all."""
+    nearly_full: bool = False
+    """An account that it leads to is near its quota."""
     trail: list[str] = field(default_factory=list)
     """What led where, for the log and for `why`."""
 
@@ -64,7 +69,7 @@ class Resolution:
 
 
 class Directory:
-    """Answers for recipients; remembers good answers for two seconds."""
+    """Answers for recipients; remembers good answers for two seconds, unless an account is nearly full."""
 
     def __init__(self, database: Database, clock: IReactorTime | None, delimiter: str) -> None:
         self._database = database
@@ -80,7 +85,7 @@ class Directory:
         if remembered is not None and remembered[0] > now:
             return remembered[1]
         found = await self._database.run(resolve_txn, local_part, domain, self._delimiter)
-        if found.known and self._clock is not None:
+        if found.known and not found.nearly_full and self._clock is not None:
             self._remembered[key] = (now + _REMEMBERED_FOR, found)
             self._remembered.move_to_end(key)
             if len(self._remembered) > _REMEMBERED:
@@ -125,7 +130,7 @@ def _expand_txn(connection: Connection, address: str, found: Resolution, depth: 
     row = connection.execute(_BY_ADDRESS, {"address": address}).one_or_none()
     if row is not None:
         if row.enabled:
-            found.local[row.address] = _target_of(row)
+            _add_account(found, row)
             found.trail.append(f"{address} is an account")
         elif not found.known:
             found.disabled = True
@@ -143,20 +148,24 @@ def _expand_txn(connection: Connection, address: str, found: Resolution, depth: 
     return bool(targets)
 
 
-def _target_of(row: AnyRow) -> Target:
+def _add_account(found: Resolution, row: AnyRow) -> None:
     room = None
     if row.quota_messages and row.used_messages >= row.quota_messages:
         room = 0
     elif row.quota_bytes:
         room = max(0, row.quota_bytes - row.used_bytes)
-    return Target(row.id, row.inbox, row.directory, room)
+    if row.quota_messages and row.used_messages > row.quota_messages - _MANY_MESSAGES:
+        found.nearly_full = True
+    if room is not None and room < _MUCH_ROOM:
+        found.nearly_full = True
+    found.local[row.address] = Target(row.id, row.inbox, row.directory, room)
 
 
 def _administrators_txn(connection: Connection, domain: str, found: Resolution) -> None:
     administrators = connection.execute(_ADMINISTRATORS).all()
     own = [row for row in administrators if row.address.endswith(f"@{domain}")]
     for row in own or administrators:
-        found.local[row.address] = _target_of(row)
+        _add_account(found, row)
         found.trail.append(f"{row.address} is an administrator")
 
 
