@@ -63,8 +63,7 @@ class StorageSection:
     """Where messages are, and how much each account may keep."""
 
     mail_root: Path = key(values.PATH, "{data_dir}/mail", (
-        "The Maildirs: `<mail_root>/<domain>/<user>/`. It must be in the same file system as `data_dir`: "
-        "messages are linked from the spool, not copied."))
+        "The directory of the Maildirs, `<mail_root>/<domain>/<user>/`."))
     quota: int = key(values.SIZE, "0", "The quota in octets that new accounts get; 0 means none.")
     quota_messages: int = key(values.COUNT, "0", (
         "The quota in messages that new accounts get; 0 means none."))

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.config import Config, ConfigError, Endpoint, config_path, load, parse
 from quantummail.config.sections import SECTIONS, keys
 from quantummail.config.values import Pair
+from tests.support.places import temporary_directory
 
 
 class ReadTests(SynchronousTestCase):
@@ -100,7 +101,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_a_missing_file_says_how_to_make_one(self) -> None:
         """The error of a missing file names the file and the command."""
-        path = Path(self.mktemp())
+        path = temporary_directory(self) / "nothing"
         (problem,) = self.assertRaises(ConfigError, load, path, {}).problems
         self.assertEqual(
             str(problem), f"{path}: No such file or directory; `quantummail init` makes a configuration")

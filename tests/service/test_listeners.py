@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.config import parse
 from quantummail.service.listeners import CannotListen, Listener, open_all
+from tests.support.places import temporary_directory
 
 
 class ListenerTests(SynchronousTestCase):
     """Real sockets of this machine, on which nobody speaks."""
 
     def setUp(self) -> None:
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        self.path = directory.absolute() / "lmtp"
+        self.path = temporary_directory(self) / "lmtp"
 
     def opened(self, text: str, inherited: dict[str, list[socket.socket]] | None = None) -> list[Listener]:
         listeners = open_all(parse(text).listeners(), inherited or {})

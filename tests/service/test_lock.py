@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.service.lock import DataLock, Locked
+from tests.support.places import temporary_directory
 
 
 class LockTests(SynchronousTestCase):
     """One at a time."""
 
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
+        self.path = temporary_directory(self) / "lock"
         self.first, self.second = DataLock(self.path), DataLock(self.path)
         self.addCleanup(self.first.release)
         self.addCleanup(self.second.release)

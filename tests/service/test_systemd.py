@@ -14,6 +14,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from quantummail.config import template
 from quantummail.service.systemd import Notifier, inherited_sockets
+from tests.support.places import temporary_directory
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -39,9 +40,7 @@ class NotifierTests(SynchronousTestCase):
     """sd_notify."""
 
     def setUp(self) -> None:
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        self.path = str(Path(os.path.relpath(directory)) / "notify")
+        self.path = str(temporary_directory(self) / "notify")
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(self.path)

@@ -17,14 +17,14 @@ from zope.interface.verify import verifyObject
 
 from quantummail.tls import selfsigned
 from quantummail.tls.contexts import CertificateError, ServerTLS
+from tests.support.places import temporary_directory
 
 
 class ContextTests(SynchronousTestCase):
     """A handshake in memory tells what a client sees."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir()
+        self.directory = temporary_directory(self)
         self.events: list[str] = []
 
         @implementer(ILogObserver)

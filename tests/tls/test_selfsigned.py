@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.tls import selfsigned
+from tests.support.places import temporary_directory
 
 
 class SelfSignedTests(SynchronousTestCase):
     """What is in it, and that it is never overwritten."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
+        self.directory = temporary_directory(self)
         self.certificate, self.key = self.directory / "tls" / "c.pem", self.directory / "tls" / "k.pem"
 
     def made(self) -> x509.Certificate:
