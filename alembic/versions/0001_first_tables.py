@@ -20,6 +20,12 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "pairing",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_pairing"),
+    )
+    op.create_table(
         "removals",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -41,6 +47,7 @@ def upgrade() -> None:
         sa.Column("quota_messages", sa.BigInteger(), nullable=False),
         sa.Column("used_bytes", sa.BigInteger(), nullable=False),
         sa.Column("used_messages", sa.BigInteger(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["domain_id"], ["domains.id"], name="fk_accounts_domain_id"),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
@@ -102,6 +109,8 @@ def upgrade() -> None:
         sa.Column("unseen", sa.Integer(), nullable=False),
         sa.Column("deleted", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("tombstones", sa.Integer(), nullable=False),
+        sa.Column("forgotten_modseq", sa.BigInteger(), nullable=False),
         sa.Column("scanned", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_mailboxes_account_id", ondelete="CASCADE",
@@ -184,6 +193,6 @@ def downgrade() -> None:
     """There is nothing before the first tables."""
     for table in (
         "tombstones", "messages", "keywords", "subscriptions", "mailboxes", "contents", "alias_targets", "aliases",
-        "accounts", "removals", "domains",
+        "accounts", "removals", "pairing", "domains",
     ):
         op.drop_table(table)

@@ -83,7 +83,8 @@ class Users:
             connection.execute(insert(accounts), {
                 "domain_id": _domain_id_txn(connection, address), "address": address,
                 "password_hash": password_hash, "admin": admin, "enabled": True, "quota_bytes": quota_bytes,
-                "quota_messages": quota_messages, "used_bytes": 0, "used_messages": 0, "created": int(time.time()),
+                "quota_messages": quota_messages, "used_bytes": 0, "used_messages": 0, "uidvalidity": 0,
+                "created": int(time.time()),
             })
             user = _user_txn(connection, address)
             assert user is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from quantummail.store import uidfile
 from quantummail.store.errors import NoSuchMailbox, OverQuota, StoreError, Unavailable
 from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.keywords import keyword_mask_txn
 from quantummail.store.maildir import DISK_MASK, IN_NEW
+from quantummail.store.numbering import Numbering
 from quantummail.store.prepared import Prepared
 from quantummail.store.records import Appended
 from quantummail.store.rows import AnyRow
@@ -60,7 +59,9 @@ class _Box:
     """The counters of a mailbox while messages are added to it."""
 
     row: Any
+    uidvalidity: int
     uidnext: int
+    reserved: int
     highestmodseq: int
     messages: int = 0
     unseen: int = 0
@@ -136,10 +137,10 @@ _NEW_CONTENTS = Prepared(_INSERT_CONTENTS)
 
 
 class Additions:
-    """Adds messages; knows the mail root because promises about UIDs are kept there too."""
+    """Adds messages."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, numbering: Numbering) -> None:
+        self._numbering = numbering
 
     def add_txn(
         self, transaction: Transaction, groups: Sequence[Sequence[Addition]], *, within_quota: bool = True
@@ -149,7 +150,7 @@ class Additions:
         boxes: dict[int, _Box] = {}
         usages: dict[int, _Usage] = {}
         for row in _boxes_txn(connection, {group[0].mailbox_id for group in groups}):
-            boxes[row.id] = _Box(row, row.uidnext, row.highestmodseq)
+            boxes[row.id] = self._box_txn(transaction, row)
             usages.setdefault(row.account_id, _Usage(row))
         rows = _Rows()
         now = int(time.time())
@@ -184,7 +185,9 @@ class Additions:
         _NEW_MESSAGE.execute_many(connection, rows.messages)
         _SET_BOX.execute_many(connection, [
             {
-                "box_id": box_id, "new_uidnext": box.uidnext, "new_reserved": self._reserve(box),
+                "box_id": box_id, "new_uidnext": box.uidnext,
+                "new_reserved": self._numbering.reserve(
+                    box.row.directory, box.uidvalidity, box.uidnext, box.reserved),
                 "new_modseq": box.highestmodseq, "more_messages": box.messages, "more_unseen": box.unseen,
                 "more_deleted": box.deleted, "more_size": box.size,
             }
@@ -195,17 +198,11 @@ class Additions:
             for account_id, usage in usages.items() if usage.messages
         ])
 
-    def _reserve(self, box: _Box) -> int:
-        reserved: int = box.row.uid_reserved
-        if box.uidnext <= reserved:
-            return reserved
-        reserved = box.uidnext + uidfile.BLOCK
-        directory = os.path.join(self._root, box.row.directory)
-        try:
-            uidfile.write(directory, uidfile.UidPromise(box.row.uidvalidity, reserved))
-        except OSError as error:
-            raise Unavailable("the disk cannot be written") from error
-        return reserved
+    def _box_txn(self, transaction: Transaction, row: AnyRow) -> _Box:
+        numbers = self._numbering.resume_txn(transaction, row)
+        if numbers is None:
+            return _Box(row, row.uidvalidity, row.uidnext, row.uid_reserved, row.highestmodseq)
+        return _Box(row, numbers.uidvalidity, numbers.uidnext, numbers.reserved, row.highestmodseq)
 
 
 def _boxes_txn(connection: Connection, ids: set[int]) -> Sequence[AnyRow]:
@@ -246,7 +243,7 @@ def _add_one(
             "base_subject": rendered.base_subject, "sent": rendered.sent,
         })
     transaction.changed(one.mailbox_id, box.highestmodseq)
-    return Appended(one.mailbox_id, box.row.uidvalidity, uid)
+    return Appended(one.mailbox_id, box.uidvalidity, uid)
 
 
 def is_stale(flags: int, on_disk: int) -> bool:

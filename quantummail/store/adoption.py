@@ -79,13 +79,14 @@ class Adoption:
     log = Logger(namespace="quantummail.store")
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, mailboxes_: Mailboxes, arrivals: Arrivals
+        self, database: Database, root: str, threads: Inline | Threads, mailboxes_: Mailboxes, arrivals: Arrivals,
+        additions: Additions,
     ) -> None:
         self._database = database
         self._root = root
         self._threads = threads
         self._mailboxes = mailboxes_
-        self._additions = Additions(root)
+        self._additions = additions
         self._arrivals = arrivals
 
     async def scan(self, account_id: int, address: str, *, full: bool, min_age: float = 0) -> Findings:

@@ -74,6 +74,7 @@ class Database:
         self._writer: Writer | None = None
         self._inline_connection: Connection | None = None
         self._local = threading.local()
+        self._reading: set[Connection] = set()
         self.published: Callable[[dict[int, int]], None] = lambda _changes: None
         """Called on the reactor after each commit that changed mailboxes."""
 
@@ -90,6 +91,11 @@ class Database:
             self._writer.stop()
             self._writer = None
         self._readers.stop()
+        # the last one to close writes the log back into the database
+        for connection in self._reading:
+            connection.close()
+        self._reading.clear()
+        self._local = threading.local()
         if self._inline_connection is not None:
             self._inline_connection.close()
             self._inline_connection = None
@@ -157,11 +163,13 @@ class Database:
         try:
             if connection is None:
                 connection = self._local.connection = self._read_engine.connect()
+                self._reading.add(connection)
             with connection.begin():
                 return work_txn(connection, *args, **kwargs)
         except SQLAlchemyError as error:
             self._local.connection = None
             if connection is not None:
+                self._reading.discard(connection)
                 connection.close()
             self.log.error("the database failed: {error}", error=str(getattr(error, "orig", None) or error))
             raise Unavailable("the database is not available") from error

@@ -65,9 +65,9 @@ class Durability:
         succeed and lie.
         """
         try:
-            if len(files) >= _MANY and self._may_sync_all():
-                outcome = self._sync_all()
-                return [outcome] * len(files)
+            # where that fails, each descriptor still tells of errors with its own file
+            if len(files) >= _MANY and self._may_sync_all() and self._sync_all():
+                return [None] * len(files)
             return self._sync_each(files)
         finally:
             for file in files:
@@ -77,17 +77,17 @@ class Durability:
     def _may_sync_all(self) -> bool:
         return self._root_descriptor >= 0 and time.monotonic() >= self._not_before
 
-    def _sync_all(self) -> OSError | None:
+    def _sync_all(self) -> bool:
         began = time.monotonic()
         if _libc.syncfs(self._root_descriptor) != 0:
-            number = ctypes.get_errno()
-            return OSError(number, os.strerror(number))
+            _log.error("the file system cannot be synced: {reason}", reason=os.strerror(ctypes.get_errno()))
+            return False
         took = time.monotonic() - began
         if took > _SLOW:
             _log.info("the file system is busy: syncing took {took:.2f} s, files are synced one by one for a while",
                       took=took)
             self._not_before = time.monotonic() + _PATIENCE
-        return None
+        return True
 
     def _sync_each(self, files: Sequence[WrittenFile]) -> list[OSError | None]:
         outcomes: list[OSError | None] = []

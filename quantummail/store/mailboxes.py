@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
 from quantummail.message.ids import new_id
-from quantummail.store import uidfile
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
+from quantummail.store.numbering import Numbering
 from quantummail.store.prepared import Prepared
 from quantummail.store.records import Mailbox, Quota
 from quantummail.store.removals import remove_all_txn
 from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
 from quantummail.store.transaction import Transaction
-from quantummail.store.uidfile import UidPromise
 from quantummail.store.views import MAILBOX_COLUMNS, mailbox_of
 
 if TYPE_CHECKING:
@@ -43,11 +41,14 @@ _LIST = Prepared(_OF_ACCOUNT.order_by(mailboxes.c.name))
 class Mailboxes:
     """The mailboxes of all accounts. Names are those of IMAP, in Unicode, with ``/`` between levels."""
 
-    def __init__(self, database: Database, root: str, threads: Inline | Threads, messages_: Messages) -> None:
+    def __init__(
+        self, database: Database, root: str, threads: Inline | Threads, messages_: Messages, numbering: Numbering
+    ) -> None:
         self._database = database
         self._root = root
         self._threads = threads
         self._messages = messages_
+        self._numbering = numbering
 
     async def list(self, account_id: int) -> list[Mailbox]:
         """All mailboxes of an account, by name."""
@@ -135,46 +136,39 @@ class Mailboxes:
             above = "/".join(levels[:depth])
             if find_txn(connection, account_id, above) is None:
                 self.create_one_txn(transaction, account_id, above, "")
-        self.create_one_txn(transaction, account_id, name, special_use)
-        created = find_txn(connection, account_id, name)
-        assert created is not None
-        return created
+        return self.create_one_txn(transaction, account_id, name, special_use)
 
-    def create_one_txn(self, transaction: Transaction, account_id: int, name: str, special_use: str) -> None:
+    def create_one_txn(self, transaction: Transaction, account_id: int, name: str, special_use: str) -> Mailbox:
         """A mailbox row and its directory; the caller has checked the name."""
         connection = transaction.connection
         address = connection.execute(select(accounts.c.address).where(accounts.c.id == account_id)).scalar_one()
         directory = os.path.normpath(os.path.join(account_directory(address), folder(name)))
         try:
-            promise = self._prepare_directory(directory, _next_uidvalidity_txn(connection, account_id))
+            make_maildir(os.path.join(self._root, directory))
+            numbers = self._numbering.begin_txn(transaction, account_id, directory)
         except OSError as error:
             raise Unavailable(f"the mailbox cannot be made: {error.strerror}") from error
-        # UIDs of a mailbox whose row was lost go on where they could have been
-        uidnext = promise.reserved if promise.reserved > uidfile.BLOCK + 1 else 1
         connection.execute(insert(mailboxes), {
             "account_id": account_id, "name": name, "special_use": special_use, "object_id": f"F{new_id()}",
-            "directory": directory, "uidvalidity": promise.uidvalidity, "uidnext": uidnext,
-            "uid_reserved": promise.reserved, "highestmodseq": 1, "recent_from": uidnext, "messages": 0,
-            "unseen": 0, "deleted": 0, "size": 0, "scanned": "",
+            "directory": directory, "uidvalidity": numbers.uidvalidity, "uidnext": numbers.uidnext,
+            "uid_reserved": numbers.reserved, "highestmodseq": 1, "recent_from": numbers.uidnext, "messages": 0,
+            "unseen": 0, "deleted": 0, "size": 0, "tombstones": 0, "forgotten_modseq": 0, "scanned": "",
         })
-
-    def _prepare_directory(self, directory: str, uidvalidity: int) -> UidPromise:
-        path = os.path.join(self._root, directory)
-        make_maildir(path)
-        promise = uidfile.read(path)
-        if promise is None:
-            promise = UidPromise(uidvalidity, uidfile.BLOCK + 1)
-            uidfile.write(path, promise)
-        return promise
+        made = find_txn(connection, account_id, name)
+        assert made is not None
+        self._numbering.trust(transaction, made.id)
+        return made
 
     def _rename_txn(self, transaction: Transaction, account_id: int, old: str, new: str) -> None:
         connection = transaction.connection
         moved = [box for box in _list_txn(connection, account_id) if (box.name + "/").startswith(old + "/")]
         if not moved:
             raise NoSuchMailbox("the mailbox does not exist")
-        if find_txn(connection, account_id, new) is not None:
-            raise AlreadyExists("a mailbox of the new name exists already")
         names = [(box, check_name(new + box.name.removeprefix(old))) for box in moved]
+        for _, name in names:
+            # not only the new name itself: what was below a deleted mailbox is still there
+            if find_txn(connection, account_id, name) is not None:
+                raise AlreadyExists(f"the mailbox {name} exists already")
         above = new.rpartition("/")[0]
         if above and find_txn(connection, account_id, above) is None:
             self._create_txn(transaction, account_id, above, "")
@@ -189,7 +183,7 @@ class Mailboxes:
                 .where(removals.c.account_id == account_id, removals.c.directory == row.directory)
                 .values(directory=directory)
             )
-            self._rename_directory(row.directory, directory)
+            self._rename_directory(transaction, row.directory, directory)
 
     def _delete_txn(self, transaction: Transaction, account_id: int, name: str) -> str:
         connection = transaction.connection
@@ -205,15 +199,14 @@ class Mailboxes:
         # Before the commit: a mailbox of the same name may be made right behind it. The name tells a scan after a
         # crash whether the row is still there (then the directory goes back) or not (then it is removed).
         aside = os.path.join(row.directory.rpartition("/.")[0], "tmp", f"{ASIDE}{row.id}")
-        self._rename_directory(row.directory, aside)
+        self._rename_directory(transaction, row.directory, aside)
         return os.path.join(self._root, aside)
 
-    def _rename_directory(self, old: str, new: str) -> None:
+    def _rename_directory(self, transaction: Transaction, old: str, new: str) -> None:
         source, target = os.path.join(self._root, old), os.path.join(self._root, new)
         try:
-            # a transaction that failed together with others is run again: then this is done already
-            if os.path.exists(source) or not os.path.exists(target):
-                os.rename(source, target)
+            os.rename(source, target)
+            transaction.undo.append(lambda: os.rename(target, source))
             sync_directory(os.path.dirname(source))
             sync_directory(os.path.dirname(target))
         except OSError as error:
@@ -236,14 +229,6 @@ def find_txn(connection: Connection, account_id: int, name: str) -> Mailbox | No
 
 def _list_txn(connection: Connection, account_id: int) -> list[Mailbox]:
     return [mailbox_of(row) for row in _LIST.execute(connection, {"account": account_id})]
-
-
-def _next_uidvalidity_txn(connection: Connection, account_id: int) -> int:
-    # Greater than any other of the account: a mailbox deleted and made again is another one (RFC 3501 2.3.1.1)
-    highest = connection.execute(
-        select(func.max(mailboxes.c.uidvalidity)).where(mailboxes.c.account_id == account_id)
-    ).scalar()
-    return max(int(time.time()), (highest or 0) + 1)
 
 
 def subscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:

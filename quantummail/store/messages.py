@@ -34,7 +34,8 @@ class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, small_threads: Inline | Threads
+        self, database: Database, root: str, threads: Inline | Threads, small_threads: Inline | Threads,
+        additions: Additions,
     ) -> None:
         self._database = database
         # Small messages have a thread of their own: several would only wait for each other's turn to run Python,
@@ -42,7 +43,7 @@ class Messages:
         self._small_threads = small_threads
         self._root = root
         self._threads = threads
-        self._additions = Additions(root)
+        self._additions = additions
         self.arrivals = Arrivals()
         self._copier = Copier(database, root, threads, self._additions, self.arrivals)
 

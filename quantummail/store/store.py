@@ -11,7 +11,9 @@ from sqlalchemy import Connection, select
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from quantummail.store import pairing
 from quantummail.store.accounts import REMOVED, Aliases, Domains, Users
+from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
 from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
@@ -24,6 +26,7 @@ from quantummail.store.maildir import unescape
 from quantummail.store.messages import Messages
 from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
+from quantummail.store.numbering import Numbering
 from quantummail.store.tables import accounts
 from quantummail.store.threads import Inline, Threads
 
@@ -49,16 +52,20 @@ class Store:
         self.database = Database(url, reactor, readers, self._durability)
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
-        self.messages = Messages(self.database, self._root, self._threads, self._small_threads)
-        self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages)
+        self._numbering = Numbering(self._root)
+        additions = Additions(self._numbering)
+        self.messages = Messages(self.database, self._root, self._threads, self._small_threads, additions)
+        self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
         self.aliases = Aliases(self.database)
         self.directory = Directory(self.database, reactor, delimiter)
         self.mirror = Mirror(self.database, self._root, self._threads, reactor)
-        self.adoption = Adoption(self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals)
+        self.adoption = Adoption(
+            self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions)
         self._scan: Deferred[None] | None = None
         self._stopping = False
+        self._serving = False
         self.database.published = self._published
 
     @classmethod
@@ -76,7 +83,10 @@ class Store:
         self.database.start()
         self._threads.start()
         self._small_threads.start()
+        self._serving = serving
+        self._numbering.interrupted = not await self.database.run(pairing.in_step_txn, self._root)
         if serving:
+            await self.database.write(pairing.begin_txn, self._root)
             await self._threads.run(self._empty_spool)
             self.mirror.wake()
             self._scan = Deferred.fromCoroutine(self._scan_all())
@@ -89,8 +99,20 @@ class Store:
         await self.mirror.stop()
         self._threads.stop()
         self._small_threads.stop()
+        mark = await self._close_pair()
         self.database.stop()
         self._durability.stop()
+        if mark is not None:
+            pairing.close(self._root, mark)
+
+    async def _close_pair(self) -> pairing.Mark | None:
+        if not self._serving:
+            return None
+        try:
+            return await self.database.write(pairing.close_txn)
+        except StoreError as error:
+            self.log.error("the end of this run cannot be noted: {reason}", reason=str(error))
+            return None
 
     async def reindex(self, address: str | None = None, *, min_age: float = 0) -> Findings:
         """Look into every Maildir of an account, or of all and of those that only the tree knows.
@@ -102,6 +124,7 @@ class Store:
             if user is None:
                 raise NoSuchUser(f"there is no user {address}")
             return await self.adoption.scan(user.id, user.address, full=True, min_age=min_age)
+        await self.database.write(pairing.adopt_txn, self._root)
         findings = Findings()
         for found in await self._threads.run(self._accounts_in_tree):
             try:

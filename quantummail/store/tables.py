@@ -60,6 +60,8 @@ accounts = Table(
     Column("quota_messages", BigInteger, nullable=False),
     Column("used_bytes", BigInteger, nullable=False),
     Column("used_messages", BigInteger, nullable=False),
+    # the highest UIDVALIDITY that any mailbox of the account ever had, also of those that were deleted
+    Column("uidvalidity", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -104,6 +106,9 @@ mailboxes = Table(
     Column("unseen", Integer, nullable=False),
     Column("deleted", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
+    # how many tombstones there are, and the mod-sequence up to which they have been given up: see store/removals.py
+    Column("tombstones", Integer, nullable=False),
+    Column("forgotten_modseq", BigInteger, nullable=False),
     # modification times of new/ and cur/ at the last scan
     Column("scanned", String, nullable=False),
     UniqueConstraint("account_id", "name"),
@@ -191,6 +196,14 @@ tombstones = Table(
     PrimaryKeyConstraint("account_id", "mailbox_id", "modseq", "uid"),
     _in_mailbox(),
     sqlite_with_rowid=False,
+)
+
+# How database and mail root recognize each other: see store/pairing.py
+pairing = Table(
+    "pairing",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
 )
 
 # Files whose rows are gone: a crash between the commit and the unlink must not bring a deleted message back

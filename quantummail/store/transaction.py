@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
+from twisted.logger import Logger
 
 from quantummail.store.durability import WrittenFile
+
+_log = Logger(namespace="quantummail.store")
 
 
 @dataclass(slots=True)
@@ -18,11 +21,27 @@ class Transaction:
     connection: Connection
     changes: dict[int, int] = field(default_factory=dict)
     """Mailbox id to the highest mod-sequence it has now."""
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    """How to take back what was done outside of the database, should the transaction fail; called last one first."""
 
     def changed(self, mailbox_id: int, modseq: int) -> None:
         """To be published after the commit: the mailbox has changed."""
         if modseq > self.changes.get(mailbox_id, 0):
             self.changes[mailbox_id] = modseq
+
+    def take_back(self) -> None:
+        """Undo: the transaction has failed."""
+        while self.undo:
+            try:
+                self.undo.pop()()
+            except OSError as error:
+                _log.error("what a failed write has done to the tree cannot be undone: {error}", error=error)
+
+    def take_over(self, other: Transaction) -> None:
+        """What `other`, a part of this transaction, has done now belongs to this one."""
+        self.undo += other.undo
+        for mailbox_id, modseq in other.changes.items():
+            self.changed(mailbox_id, modseq)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,15 @@
-"""Group commit: whatever waits is written in one transaction; if that fails, each is run alone."""
+"""Group commit: whatever waits is written in one transaction; who makes it fail is left out of the next attempt."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.logger import Logger
 
 from quantummail.store.durability import Durability
@@ -20,19 +21,21 @@ MOST_WORKS = 256
 
 
 def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
-    """Run works of any kinds in one transaction, or each in its own if that fails. Results, and changes to publish.
+    """Run works of any kinds in one transaction. If that fails, again with a savepoint for each; then each alone.
 
-    A result is an exception where the work failed: a `StoreError` as it is, a database error as `Unavailable`.
+    Results, and changes to publish. A result is an exception where the work failed: a `StoreError` as it is, a
+    database error as `Unavailable`.
     """
     if len(works) > 1:
-        try:
-            return _one_transaction(connection, works)
-        except _NotBegun as error:
-            return [_unavailable(error.__cause__)] * len(works), {}
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may be the fault of one of them
-            if not isinstance(error, StoreError):
-                _log.warn("{count} writes failed together and are tried one by one: {error!r}",
-                          count=len(works), error=error)
+        for attempt in (_one_transaction, _savepoints):
+            try:
+                return attempt(connection, works)
+            except _NotBegun as error:
+                return [_unavailable(error.__cause__)] * len(works), {}
+            except Exception as error:  # noqa: BLE001  # whatever it is, it may be the fault of one of them
+                if not isinstance(error, StoreError):
+                    _log.warn("{count} writes failed together and are tried in smaller steps: {error!r}",
+                              count=len(works), error=error)
     results: list[Any] = []
     changes: dict[int, int] = {}
     for work in works:
@@ -42,10 +45,8 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             changes.update(changed)
         except _NotBegun as error:
             results.append(_unavailable(error.__cause__))
-        except SQLAlchemyError as error:
-            results.append(_unavailable(error))
         except Exception as error:  # noqa: BLE001  # the caller gets it
-            results.append(error)
+            results.append(_failure(error))
     return results, changes
 
 
@@ -80,18 +81,53 @@ def _unavailable(error: BaseException | None) -> Unavailable:
     return Unavailable("the database is not available")
 
 
-def _one_transaction(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+def _failure(error: Exception) -> Exception:
+    return _unavailable(error) if isinstance(error, SQLAlchemyError) else error
+
+
+@contextlib.contextmanager
+def _begun(connection: Connection) -> Iterator[Transaction]:
+    """A transaction that is committed at the end; what it did to the tree is taken back if it fails."""
     transaction = Transaction(connection)
-    results: list[Any] = [None] * len(works)
     try:
         begun = connection.begin()
     except SQLAlchemyError as error:
         raise _NotBegun from error
-    with begun:
+    try:
+        with begun:
+            yield transaction
+    except BaseException:
+        transaction.take_back()
+        raise
+
+
+def _one_transaction(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+    results: list[Any] = [None] * len(works)
+    with _begun(connection) as transaction:
         for many_txn, places in _by_kind(works).items():
             outcome = many_txn(transaction, [works[place].argument for place in places])
             for place, result in zip(places, outcome, strict=True):
                 results[place] = result
+    return results, transaction.changes
+
+
+def _savepoints(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+    """One commit for all those that do not fail. What may have broken the whole transaction is raised."""
+    results: list[Any] = []
+    with _begun(connection) as transaction:
+        for work in works:
+            part = Transaction(connection)
+            try:
+                with connection.begin_nested():
+                    results += work.many_txn(part, [work.argument])
+            except Exception as error:  # this one's caller gets it
+                part.take_back()
+                # SQLite may have ended the transaction by itself: disk full, input/output error
+                if isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError):
+                    raise
+                results.append(_failure(error))
+            else:
+                transaction.take_over(part)
     return results, transaction.changes
 
 
@@ -132,13 +168,23 @@ class Writer:
         self._waiting.put(work)
 
     def _run(self) -> None:
+        connection: Connection | None = None
         stopping = False
-        with self._engine.connect() as connection:
-            while not stopping:
-                works, stopping = self._take()
-                if works:
-                    results, changes = write_together(connection, self._durability, works)
-                    self._publish(list(zip(works, results, strict=True)), changes)
+        while not stopping:
+            works, stopping = self._take()
+            if not works:
+                continue
+            try:
+                if connection is None:
+                    connection = self._engine.connect()
+                results, changes = write_together(connection, self._durability, works)
+            except Exception as error:  # noqa: BLE001  # the edge of the thread: nobody must wait for ever
+                _log.failure("unexpected error while writing")
+                results, changes = [_unavailable(error)] * len(works), {}
+                _let_go(connection)
+                connection = None
+            self._publish(list(zip(works, results, strict=True)), changes)
+        _let_go(connection)
 
     def _take(self) -> tuple[list[Work], bool]:
         works: list[Work] = []
@@ -149,3 +195,9 @@ class Writer:
                 return works, False
             item = self._waiting.get()
         return works, True
+
+
+def _let_go(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(SQLAlchemyError):
+            connection.close()

@@ -1,0 +1,194 @@
+"""Tests of quantummail.store.writer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from twisted.trial.unittest import SynchronousTestCase
+
+from quantummail.store.database import make_engine
+from quantummail.store.durability import Durability, WrittenFile
+from quantummail.store.errors import NotAllowed, Unavailable
+from quantummail.store.tables import domains, metadata
+from quantummail.store.transaction import Transaction, Work
+from quantummail.store.writer import commit_together, write_together
+
+
+class CommitTests(SynchronousTestCase):
+    """Works that share a transaction."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.path = Path(temporary.name) / "index.sqlite"
+        engine = make_engine(f"sqlite:///{self.path}", begin="BEGIN IMMEDIATE")
+        self.addCleanup(engine.dispose)
+        metadata.create_all(engine)
+        self.connection = engine.connect()
+        self.addCleanup(self.connection.close)
+        self.connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        self.connection.rollback()
+        self.undone: list[str] = []
+
+    def add(self, name: str, error: Exception | None = None) -> Work:
+        """A work that adds a domain and then fails if it has an error."""
+
+        def add_txn(transaction: Transaction, _arguments: Sequence[object]) -> list[object]:
+            transaction.undo.append(lambda: self.undone.append(name))
+            transaction.connection.execute(insert(domains), {"name": name, "created": 0})
+            transaction.changed(len(name), 1)
+            if error is not None:
+                raise error
+            return [name]
+
+        return Work(add_txn, None, lambda _result: None)
+
+    def names(self) -> list[str]:
+        """The domains that are there."""
+        with self.connection.begin():
+            return list(self.connection.execute(select(domains.c.name).order_by(domains.c.id)).scalars())
+
+    def test_all(self) -> None:
+        """What does not fail is there, with all changes, and nothing is undone."""
+        results, changes = commit_together(self.connection, [self.add("a"), self.add("bb")])
+        self.assertEqual(results, ["a", "bb"])
+        self.assertEqual(changes, {1: 1, 2: 1})
+        self.assertEqual(self.names(), ["a", "bb"])
+        self.assertEqual(self.undone, [])
+
+    def test_one_fails(self) -> None:
+        """A work that fails gets its error, the others of its group are written."""
+        error = NotAllowed("no")
+        results, changes = commit_together(self.connection, [self.add("a"), self.add("bb", error), self.add("ccc")])
+        self.assertEqual(results, ["a", error, "ccc"])
+        self.assertEqual(changes, {1: 1, 3: 1})
+        self.assertEqual(self.names(), ["a", "ccc"])
+
+    def test_bug(self) -> None:
+        """So does one with an unexpected exception."""
+        error = ZeroDivisionError()
+        results, _ = commit_together(self.connection, [self.add("a", error), self.add("bb")])
+        self.assertEqual(results, [error, "bb"])
+        self.assertEqual(self.names(), ["bb"])
+
+    def test_constraint(self) -> None:
+        """A violated constraint is the violator's failure."""
+        results, _ = commit_together(self.connection, [self.add("a"), self.add("a"), self.add("bb")])
+        self.assertEqual(results[0::2], ["a", "bb"])
+        self.assertIsInstance(results[1], Unavailable)
+        self.assertEqual(self.names(), ["a", "bb"])
+
+    def test_undo(self) -> None:
+        """What a failed work did to the tree is taken back each time it was done; what stays is done once more."""
+        commit_together(self.connection, [self.add("a"), self.add("bb", NotAllowed("no"))])
+        self.assertEqual(self.undone, ["bb", "a", "bb"])
+
+    def test_alone(self) -> None:
+        """A single work that fails is undone too."""
+        error = NotAllowed("no")
+        results, changes = commit_together(self.connection, [self.add("a", error)])
+        self.assertEqual((results, changes), ([error], {}))
+        self.assertEqual((self.names(), self.undone), ([], ["a"]))
+
+    def test_not_begun(self) -> None:
+        """Where no transaction can be had everybody is told to try later, and later it works."""
+        other = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        for works in ([self.add("a")], [self.add("a"), self.add("bb")]):
+            results, changes = commit_together(self.connection, works)
+            self.assertEqual([type(result) for result in results], [Unavailable] * len(works))
+            self.assertEqual(changes, {})
+        other.execute("ROLLBACK")
+        self.assertEqual(commit_together(self.connection, [self.add("a")])[0], ["a"])
+
+    def test_together(self) -> None:
+        """Works of one kind are done by one call, and each gets its own result."""
+        calls: list[list[int]] = []
+
+        def double_txn(_transaction: Transaction, arguments: Sequence[int]) -> list[int]:
+            calls.append(list(arguments))
+            return [2 * argument for argument in arguments]
+
+        works = [Work(double_txn, 1, _ignore), self.add("a"), Work(double_txn, 2, _ignore)]
+        self.assertEqual(commit_together(self.connection, works)[0], [2, "a", 4])
+        self.assertEqual(calls, [[1, 2]])
+
+
+class FailingDurability(Durability):
+    """Says of some files that they cannot be synced."""
+
+    def __init__(self, failing: set[str]) -> None:
+        super().__init__("/")
+        self.failing = failing
+
+    def sync(self, files: Sequence[WrittenFile]) -> list[OSError | None]:
+        return [OSError(5, "Input/output error") if file.path in self.failing else None for file in files]
+
+
+class FileTests(CommitTests):
+    """Works that bring files."""
+
+    def test_one_file_fails(self) -> None:
+        """A file that cannot be made durable fails its own work only."""
+        works = [self.add("a"), self.add("bb"), self.add("ccc")]
+        for work, path in zip(works, ("/a", "/b", "/c"), strict=True):
+            work.file = WrittenFile(path, -1)
+        results, _ = write_together(self.connection, FailingDurability({"/b"}), works)
+        self.assertEqual(results[0::2], ["a", "ccc"])
+        self.assertIsInstance(results[1], Unavailable)
+        self.assertEqual(self.names(), ["a", "ccc"])
+
+    def test_all_fail(self) -> None:
+        """If no file can be made durable nothing is written."""
+        works = [self.add("a")]
+        works[0].file = WrittenFile("/a", -1)
+        results, changes = write_together(self.connection, FailingDurability({"/a"}), works)
+        self.assertIsInstance(results[0], Unavailable)
+        self.assertEqual((self.names(), changes), ([], {}))
+
+
+class SyncTests(SynchronousTestCase):
+    """Real files."""
+
+    def sync(self, count: int) -> tuple[list[WrittenFile], list[Any]]:
+        """Write files in a directory each, and sync them."""
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        durability = Durability(temporary.name)
+        durability.start()
+        self.addCleanup(durability.stop)
+        files = []
+        for number in range(count):
+            path = os.path.join(temporary.name, str(number), "file")
+            os.mkdir(os.path.dirname(path))
+            files.append(WrittenFile(path, os.open(path, os.O_CREAT | os.O_WRONLY)))
+        return files, durability.sync(files)
+
+    def test_closed(self) -> None:
+        """Few or many: every file is closed when it is durable."""
+        for count in (1, 2, 5):
+            files, outcomes = self.sync(count)
+            self.assertEqual(outcomes, [None] * count)
+            for file in files:
+                self.assertRaises(OSError, os.fstat, file.descriptor)
+
+    def test_own_failure(self) -> None:
+        """A file whose descriptor or directory tells of an error fails, its neighbour does not."""
+        with tempfile.TemporaryDirectory() as directory:
+            good = WrittenFile(f"{directory}/good", os.open(f"{directory}/good", os.O_CREAT | os.O_WRONLY))
+            lost = WrittenFile(f"{directory}/nowhere/lost", os.open(f"{directory}/x", os.O_CREAT | os.O_WRONLY))
+            durability = Durability(directory)
+            first, second = durability.sync([good, lost])
+        self.assertIsNone(first)
+        self.assertIsInstance(second, OSError)
+
+
+def _ignore(_result: object) -> None:
+    """Nobody waits for it."""
