@@ -190,9 +190,11 @@ class LogFile:
 
 
 def _noise(event: LogEvent) -> bool:
-    """Twisted announces each port it opens, with the name of a class; the service says it in our words."""
-    namespace = event.get("log_namespace") or ""
-    return namespace == "log_legacy" and not event.get("isError") and event.get("log_failure") is None
+    """Twisted announces its reactor and each port, with the names of classes; the service says it in our words."""
+    namespace = str(event.get("log_namespace") or "")
+    if event.get("isError") or event.get("log_failure") is not None:
+        return False
+    return namespace == "log_legacy" or (namespace.startswith("twisted.") and _level(event) is LogLevel.info)
 
 
 def observer(style: str, least: str, stream: IO[str] | None = None) -> LogFile:

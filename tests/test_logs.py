@@ -106,6 +106,15 @@ class LogTests(SynchronousTestCase):
         logger.error("but this")
         self.assertIn("but this", self.line())
 
+    def test_what_twisted_says_of_itself(self) -> None:
+        """Names of Twisted's classes are no news for a postmaster; its errors are."""
+        observer = logs.observer("text", "info", self.stream)
+        twisted = Logger(namespace="twisted.internet.base", observer=observer)
+        twisted.info("Main loop terminated.")
+        Logger(namespace="log_legacy", observer=observer).info("SMTPFactory starting on 25")
+        twisted.error("Too many open files")
+        self.assertIn("Too many open files", self.line())
+
     def test_every_level_of_the_configuration_is_known(self) -> None:
         """Those of `[server] log_level`."""
         for name in ("debug", "info", "warn", "error"):

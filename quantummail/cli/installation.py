@@ -62,7 +62,7 @@ class Init(Command):
     optFlags = [
         ["local", None, ("For trying: listen on 127.0.0.1 with ports that need no rights, keep all data beside the "
                          "configuration file, and tell how to send and read the first mail.")],
-        ["systemd", None, "Take the ports from systemd (quantummail-*.socket)."],
+        ["systemd", None, "Take the ports from systemd (`quantummail-*.socket`)."],
     ]
     optParameters = [
         ["domain", "d", None, "The domain whose mail the server takes."],
