@@ -6,6 +6,7 @@ The same scan recovers from a crash, follows other Maildir programs, migrates a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -20,7 +21,7 @@ from quantummail.store import uidfile
 from quantummail.store.additions import Addition, Additions
 from quantummail.store.errors import InvalidName, StoreError
 from quantummail.store.flag_changes import set_flags_txn
-from quantummail.store.foreign import ForeignFile, dovecot_keywords, list_maildir, read_foreign
+from quantummail.store.foreign import ForeignFile, TornFile, dovecot_keywords, list_maildir, read_foreign
 from quantummail.store.mailboxes import ASIDE, Mailboxes, find_txn, subscribe_txn
 from quantummail.store.maildir import (
     DISK_MASK,
@@ -233,6 +234,9 @@ class Adoption:
             except FileNotFoundError:
                 # ours after all, and taken away again meanwhile
                 continue
+            except TornFile as torn:
+                self._set_aside(path, file, torn)
+                continue
             except OSError as error:
                 self.log.error("{file} cannot be adopted: {reason}", file=file.path, reason=error.strerror)
                 continue
@@ -243,6 +247,13 @@ class Adoption:
                 foreign.bare_lf, foreign.rendered,
             ))
         return group
+
+    def _set_aside(self, path: str, file: ForeignFile, torn: TornFile) -> None:
+        # tmp/ is where unfinished deliveries are: no Maildir program reads there, and some tidy up
+        with contextlib.suppress(OSError):
+            os.rename(os.path.join(path, file.path), os.path.join(path, "tmp", file.name))
+        self.log.warn("{file} is a delivery that a crash interrupted ({torn}): moved to tmp/",
+                      file=os.path.join(path, file.path), torn=str(torn))
 
     async def _drop(self, account_id: int, mailbox_id: int, path: str, gone: Sequence[AnyRow]) -> int:
         # a second look: it may have been renamed while the directory was listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from quantummail.message.description import describe
@@ -13,6 +14,12 @@ from quantummail.store.maildir import IN_NEW, file_name, keyword_letters, split_
 from quantummail.store.storing import rendered_of
 
 _DOVECOT_KEYWORDS = "dovecot-keywords"
+# A name that `file_name` made for a delivery: it says how many octets the message has
+_DELIVERED = re.compile(r"[0-9]+\.Q[0-9a-z]+R[0-9]+\..*,S=([0-9]+)")
+
+
+class TornFile(Exception):
+    """A delivery that a power cut has interrupted: not all of it is there, and it was promised to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,16 @@ def list_maildir(path: str) -> dict[str, ForeignFile]:
 
 
 def read_foreign(path: str, file: ForeignFile) -> Foreign:
-    """Read and describe a file. Its name is changed if it cannot be kept in a table."""
+    """Read and describe a file. Its name is changed if it cannot be kept in a table. Raises TornFile."""
     full = os.path.join(path, file.path)
     with open(full, "rb", opener=_no_link) as opened:
         octets = opened.read()
     bare_lf = octets.count(b"\n") != octets.count(b"\r\n")
     if bare_lf:
         octets = with_crlf(octets)
+    delivered = _DELIVERED.fullmatch(file.name)
+    if delivered is not None and len(octets) < int(delivered[1]):
+        raise TornFile(f"{len(octets)} of {delivered[1]} octets")
     email_id = new_id()
     name = file.name
     if not name.isprintable() or len(name) > 200:
