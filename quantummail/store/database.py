@@ -14,11 +14,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from quantummail.store.durability import Durability
 from quantummail.store.errors import Unavailable
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.transaction import Transaction, Work
-from quantummail.store.writer import Writer, write_together
+from quantummail.store.writer import Writer, commit_together
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorFromThreads
@@ -65,8 +64,7 @@ class Database:
 
     log = Logger(namespace="quantummail.store")
 
-    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int, durability: Durability) -> None:
-        self._durability = durability
+    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int) -> None:
         self._reactor = reactor
         self._readers = Threads(reactor, "store-reader", readers) if reactor else Inline()
         self._read_engine = make_engine(url)
@@ -82,7 +80,7 @@ class Database:
         """Begin to work."""
         self._readers.start()
         if self._reactor is not None:
-            self._writer = Writer(self.write_engine, self._durability, self._written)
+            self._writer = Writer(self.write_engine, self._written)
             self._writer.start()
 
     def stop(self) -> None:
@@ -133,7 +131,7 @@ class Database:
             return
         if self._inline_connection is None:
             self._inline_connection = self.write_engine.connect()
-        (result,), changes = write_together(self._inline_connection, self._durability, [work])
+        (result,), changes = commit_together(self._inline_connection, [work])
         self._deliver([(work, result)], changes)
 
     def report(self, done: Callable[[Any], None], result: Any) -> None:

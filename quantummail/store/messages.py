@@ -26,6 +26,7 @@ from quantummail.store.views import changes_txn, claim_recent_txn, fetch_txn, sn
 
 if TYPE_CHECKING:
     from quantummail.store.database import Database
+    from quantummail.store.intake import Intake
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.threads import Inline, Threads
 
@@ -34,13 +35,10 @@ class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, small_threads: Inline | Threads,
-        additions: Additions,
+        self, database: Database, root: str, threads: Inline | Threads, intake: Intake, additions: Additions
     ) -> None:
         self._database = database
-        # Small messages have a thread of their own: several would only wait for each other's turn to run Python,
-        # and large ones must not hold them up
-        self._small_threads = small_threads
+        self._intake = intake
         self._root = root
         self._threads = threads
         self._additions = additions
@@ -132,37 +130,41 @@ class Messages:
     ) -> list[Appended | Exception]:
         """Store one message for each target; an outcome for each, in their order. The body stays the caller's.
 
-        The hop from the thread that wrote the file to the writer's thread goes without the reactor.
+        From the thread that wrote the file it goes to the writer's without a detour by the reactor.
         """
         outcomes: list[Deferred[Appended | Exception]] = [Deferred() for _ in targets]
 
-        def store_and_submit() -> None:
+        def write() -> list[Work]:
             try:
                 additions, file = store_files(self._root, self.arrivals, targets, message, body)
             except Exception as error:  # noqa: BLE001  # whoever waits for the outcomes gets it
                 for outcome in outcomes:
                     self._database.report(outcome.callback, error)
-                return
-            for addition, target, outcome in zip(additions, targets, outcomes, strict=True):
-                self._submit(addition, target, outcome.callback, file)
+                return []
+            return [
+                self._work(addition, target, outcome.callback, file)
+                for addition, target, outcome in zip(additions, targets, outcomes, strict=True)
+            ]
 
-        threads = self._small_threads if body.in_memory else self._threads
-        threads.submit(store_and_submit)
+        if body.in_memory:
+            self._intake.put(write)
+        else:
+            self._threads.submit(lambda: self._intake.take([write]))
         return [await outcome for outcome in outcomes]
 
     async def room_for(self, account_id: int, size: int) -> None:
         """Raise `OverQuota` if a message of this size does not fit."""
         await self._database.run(_room_txn, account_id, size)
 
-    def _submit(
+    def _work(
         self, addition: Addition, target: Target, done: Callable[[Any], None], file: WrittenFile | None
-    ) -> None:
+    ) -> Work:
         def committed(result: Any) -> None:
             outcome = result if isinstance(result, Exception) else result[0]
             self._settle(addition, target, isinstance(outcome, Exception))
             done(outcome)
 
-        self._database.submit(Work(self._additions.add_txn, [addition], committed, file))
+        return Work(self._additions.add_txn, [addition], committed, file)
 
     def _settle(self, addition: Addition, target: Target, failed: bool) -> None:
         if failed:

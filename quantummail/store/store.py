@@ -21,6 +21,7 @@ from quantummail.store.database import Database
 from quantummail.store.directory import Directory
 from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
+from quantummail.store.intake import Intake
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import unescape
 from quantummail.store.messages import Messages
@@ -48,13 +49,14 @@ class Store:
         self._spool = str(spool)
         self._threads: Inline | Threads = Threads(reactor, "store-files", _FILE_THREADS) if reactor else Inline()
         self._durability = Durability(self._root)
-        self._small_threads: Inline | Threads = Threads(reactor, "store-small", 1) if reactor else Inline()
-        self.database = Database(url, reactor, readers, self._durability)
+        self.database = Database(url, reactor, readers)
+        self._intake = Intake(self._durability, self.database.submit, self.database.report)
+        self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
-        self.messages = Messages(self.database, self._root, self._threads, self._small_threads, additions)
+        self.messages = Messages(self.database, self._root, self._threads, self._intake, additions)
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
@@ -82,7 +84,8 @@ class Store:
         self._durability.start()
         self.database.start()
         self._threads.start()
-        self._small_threads.start()
+        if self._threaded:
+            self._intake.start()
         self._serving = serving
         self._numbering.interrupted = not await self.database.run(pairing.in_step_txn, self._root)
         if serving:
@@ -98,7 +101,7 @@ class Store:
             await self._scan
         await self.mirror.stop()
         self._threads.stop()
-        self._small_threads.stop()
+        self._intake.stop()
         mark = await self._close_pair()
         self.database.stop()
         self._durability.stop()

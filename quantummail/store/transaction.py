@@ -57,4 +57,4 @@ class Work:
     done: Callable[[Any], None]
     """Called on the reactor with the result or the exception."""
     file: WrittenFile | None = None
-    """Made durable before the transaction; if that fails, so does the work."""
+    """Made durable by the intake before the work is submitted; if that fails, so does the work."""

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.logger import Logger
 
-from quantummail.store.durability import Durability
 from quantummail.store.errors import StoreError, Unavailable
 from quantummail.store.transaction import Transaction, Work
 
@@ -47,28 +46,6 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             results.append(_unavailable(error.__cause__))
         except Exception as error:  # noqa: BLE001  # the caller gets it
             results.append(_failure(error))
-    return results, changes
-
-
-def write_together(
-    connection: Connection, durability: Durability, works: Sequence[Work]
-) -> tuple[list[Any], dict[int, int]]:
-    """Make the files of works durable, then commit those works whose files are."""
-    written = [(place, work.file) for place, work in enumerate(works) if work.file is not None]
-    if not written:
-        return commit_together(connection, works)
-    failed: dict[int, Unavailable] = {}
-    for (place, file), error in zip(written, durability.sync([file for _, file in written]), strict=True):
-        if error is not None:
-            _log.error("{file} cannot be made durable: {reason}", file=file.path, reason=error.strerror)
-            failed[place] = Unavailable(f"the disk does not take the message: {error.strerror}")
-    if not failed:
-        return commit_together(connection, works)
-    good = [place for place in range(len(works)) if place not in failed]
-    results: list[Any] = [failed.get(place) for place in range(len(works))]
-    committed, changes = commit_together(connection, [works[place] for place in good])
-    for place, result in zip(good, committed, strict=True):
-        results[place] = result
     return results, changes
 
 
@@ -142,14 +119,8 @@ def _by_kind(works: Sequence[Work]) -> dict[Callable[..., Sequence[Any]], list[i
 class Writer:
     """The one thread that writes."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        durability: Durability,
-        publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None],
-    ) -> None:
+    def __init__(self, engine: Engine, publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None]) -> None:
         self._engine = engine
-        self._durability = durability
         self._publish = publish
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -177,7 +148,7 @@ class Writer:
             try:
                 if connection is None:
                     connection = self._engine.connect()
-                results, changes = write_together(connection, self._durability, works)
+                results, changes = commit_together(connection, works)
             except Exception as error:  # noqa: BLE001  # the edge of the thread: nobody must wait for ever
                 _log.failure("unexpected error while writing")
                 results, changes = [_unavailable(error)] * len(works), {}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import insert, select
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store.database import make_engine
-from quantummail.store.durability import Durability, WrittenFile
 from quantummail.store.errors import NotAllowed, Unavailable
 from quantummail.store.tables import domains, metadata
 from quantummail.store.transaction import Transaction, Work
-from quantummail.store.writer import commit_together, write_together
+from quantummail.store.writer import commit_together
 
 
 class CommitTests(SynchronousTestCase):
@@ -116,79 +113,6 @@ class CommitTests(SynchronousTestCase):
             calls.append(list(arguments))
             return [2 * argument for argument in arguments]
 
-        works = [Work(double_txn, 1, _ignore), self.add("a"), Work(double_txn, 2, _ignore)]
+        works = [Work(double_txn, 1, lambda _result: None), self.add("a"), Work(double_txn, 2, lambda _result: None)]
         self.assertEqual(commit_together(self.connection, works)[0], [2, "a", 4])
         self.assertEqual(calls, [[1, 2]])
-
-
-class FailingDurability(Durability):
-    """Says of some files that they cannot be synced."""
-
-    def __init__(self, failing: set[str]) -> None:
-        super().__init__("/")
-        self.failing = failing
-
-    def sync(self, files: Sequence[WrittenFile]) -> list[OSError | None]:
-        return [OSError(5, "Input/output error") if file.path in self.failing else None for file in files]
-
-
-class FileTests(CommitTests):
-    """Works that bring files."""
-
-    def test_one_file_fails(self) -> None:
-        """A file that cannot be made durable fails its own work only."""
-        works = [self.add("a"), self.add("bb"), self.add("ccc")]
-        for work, path in zip(works, ("/a", "/b", "/c"), strict=True):
-            work.file = WrittenFile(path, -1)
-        results, _ = write_together(self.connection, FailingDurability({"/b"}), works)
-        self.assertEqual(results[0::2], ["a", "ccc"])
-        self.assertIsInstance(results[1], Unavailable)
-        self.assertEqual(self.names(), ["a", "ccc"])
-
-    def test_all_fail(self) -> None:
-        """If no file can be made durable nothing is written."""
-        works = [self.add("a")]
-        works[0].file = WrittenFile("/a", -1)
-        results, changes = write_together(self.connection, FailingDurability({"/a"}), works)
-        self.assertIsInstance(results[0], Unavailable)
-        self.assertEqual((self.names(), changes), ([], {}))
-
-
-class SyncTests(SynchronousTestCase):
-    """Real files."""
-
-    def sync(self, count: int) -> tuple[list[WrittenFile], list[Any]]:
-        """Write files in a directory each, and sync them."""
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        durability = Durability(temporary.name)
-        durability.start()
-        self.addCleanup(durability.stop)
-        files = []
-        for number in range(count):
-            path = os.path.join(temporary.name, str(number), "file")
-            os.mkdir(os.path.dirname(path))
-            files.append(WrittenFile(path, os.open(path, os.O_CREAT | os.O_WRONLY)))
-        return files, durability.sync(files)
-
-    def test_closed(self) -> None:
-        """Few or many: every file is closed when it is durable."""
-        for count in (1, 2, 5):
-            files, outcomes = self.sync(count)
-            self.assertEqual(outcomes, [None] * count)
-            for file in files:
-                self.assertRaises(OSError, os.fstat, file.descriptor)
-
-    def test_own_failure(self) -> None:
-        """A file whose descriptor or directory tells of an error fails, its neighbour does not."""
-        with tempfile.TemporaryDirectory() as directory:
-            good = WrittenFile(f"{directory}/good", os.open(f"{directory}/good", os.O_CREAT | os.O_WRONLY))
-            lost = WrittenFile(f"{directory}/nowhere/lost", os.open(f"{directory}/x", os.O_CREAT | os.O_WRONLY))
-            durability = Durability(directory)
-            first, second = durability.sync([good, lost])
-        self.assertIsNone(first)
-        self.assertIsInstance(second, OSError)
-
-
-def _ignore(_result: object) -> None:
-    """Nobody waits for it."""

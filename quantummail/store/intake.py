@@ -1,0 +1,90 @@
+"""New messages on their way to the writer: those that wait are put into their Maildirs and made durable together.
+
+A stage before the writer's: while it commits one group, the next one is synced.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from quantummail.store.errors import Unavailable
+
+if TYPE_CHECKING:
+    from quantummail.store.durability import Durability
+    from quantummail.store.transaction import Work
+
+_log = Logger(namespace="quantummail.store")
+MOST_MESSAGES = 64
+
+Writing = Callable[[], "Sequence[Work]"]
+"""Puts the file of a message into its place; the works that give it its rows. Raises nothing."""
+
+
+class Intake:
+    """One thread for all small messages: several would only wait for each other's turn to run Python.
+
+    :param submit: hands a work whose file is durable to the writer.
+    :param report: calls a work's `done` on the reactor.
+    """
+
+    def __init__(
+        self,
+        durability: Durability,
+        submit: Callable[[Work], None],
+        report: Callable[[Callable[[Any], None], Any], None],
+    ) -> None:
+        self._durability = durability
+        self._submit = submit
+        self._report = report
+        self._waiting: queue.SimpleQueue[Writing | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Take messages in a thread from now on; before that they are taken where they are put."""
+        self._thread = threading.Thread(target=self._run, name="store-intake", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take what waits, then end the thread. Blocks until that is done."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def put(self, writing: Writing) -> None:
+        """Queue a small message, from any thread."""
+        if self._thread is None:
+            self.take([writing])
+        else:
+            self._waiting.put(writing)
+
+    def take(self, writings: Sequence[Writing]) -> None:
+        """Write messages, make them durable, hand them on. Blocks: a large message has a thread of its own."""
+        works = [work for writing in writings for work in writing()]
+        files = [work.file for work in works if work.file is not None]
+        outcomes = iter(self._durability.sync(files) if files else ())
+        for work in works:
+            error = next(outcomes) if work.file is not None else None
+            if error is None:
+                self._submit(work)
+            else:
+                _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
+                self._report(work.done, Unavailable(f"the disk does not take the message: {error.strerror}"))
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            writing = self._waiting.get()
+            writings = []
+            while writing is not None:
+                writings.append(writing)
+                if len(writings) == MOST_MESSAGES or self._waiting.empty():
+                    break
+                writing = self._waiting.get()
+            stopping = writing is None
+            self.take(writings)
