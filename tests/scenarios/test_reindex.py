@@ -1,0 +1,135 @@
+"""The tree and the index: foreign files are taken in, a lost index is made again from the tree."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import time
+
+from tests.scenarios.case import Scenario, quoted, simple_message
+
+
+class ForeignFiles(Scenario):
+    """Other programs write into the Maildir."""
+
+    users = ("alice",)
+
+    def put(self, name: str, message: bytes, folder: str = "", part: str = "new") -> None:
+        """Write a file as another Maildir program would."""
+        maildir = self.server.maildir(self.address("alice")) / folder
+        for each in ("tmp", "new", "cur"):
+            (maildir / each).mkdir(parents=True, exist_ok=True)
+        (maildir / "tmp" / name).write_bytes(message)
+        (maildir / "tmp" / name).rename(maildir / part / name)
+
+    def test_reindex(self) -> None:
+        """A file in new/ with CRLF is there after `reindex`, while the server runs; a second run finds nothing."""
+        message = simple_message("foreign")
+        self.put("1700000000.M1P1.elsewhere", message)
+        self.assertIn("1 messages taken in", self.server.command("reindex", self.address("alice")).stdout)
+        self.assertEqual(self.inbox(), [message])
+        self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
+        self.assertEqual(self.pop3().stat(), (1, len(message)))
+
+    def test_line_feeds(self) -> None:
+        """A file with LF alone is served with CRLF, and its sizes are those of what is served."""
+        message = simple_message("with line feeds", "one\r\ntwo\r\n.three\r\n")
+        self.put("1700000001.M2P1.elsewhere:2,S", message.replace(b"\r\n", b"\n"), part="cur")
+        self.server.command("reindex")
+        self.assertEqual(self.inbox(), [message])
+        pop3 = self.pop3()
+        self.assertEqual(pop3.stat(), (1, len(message)))
+        self.assertEqual(b"\r\n".join([*pop3.retr(1)[1], b""]), message)
+        imap = self.imap()
+        imap.select()
+        _, fetched = imap.fetch("1", "(RFC822.SIZE BODY.PEEK[TEXT]<5.8>)")
+        self.assertIn(f"RFC822.SIZE {len(message)}".encode(), fetched[0][0])
+        self.assertEqual(fetched[0][1], b"two\r\n.th")
+
+    def test_flags_and_folder(self) -> None:
+        """Flags in the name and a new Maildir++ folder are taken over, subscribed; the date is the file's."""
+        name = "1700000002.M3P1.elsewhere:2,FRS"
+        self.put(name, simple_message("filed"), ".Old.2019", "cur")
+        path = self.server.maildir(self.address("alice")) / ".Old.2019" / "cur" / name
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+        self.server.command("reindex")
+        imap = self.imap()
+        self.assertEqual(imap.select(quoted("Old/2019")), ("OK", [b"1"]))
+        _, fetched = imap.fetch("1", "(FLAGS INTERNALDATE)")
+        for flag in (b"\\Flagged", b"\\Answered", b"\\Seen"):
+            self.assertIn(flag, fetched[0])
+        self.assertEqual(imaplib.Internaldate2tuple(fetched[0]), time.localtime(1_500_000_000))
+        self.assertTrue(any(b"Old/2019" in line for line in imap.lsub()[1]))
+
+    def test_at_start(self) -> None:
+        """The start takes foreign files in as well, and follows flags and removals by other programs."""
+        for number in range(3):
+            self.deliver(simple_message(f"number {number}"))
+        paths = sorted(self.files(), key=lambda path: path.read_bytes().partition(b"number ")[2][:1])
+        self.server.stop()
+        paths[0].unlink()
+        paths[1].rename(paths[1].parent.parent / "cur" / (paths[1].name.partition(":")[0] + ":2,F"))
+        self.put("1700000003.M4P1.elsewhere", simple_message("foreign"))
+        self.server.start()
+        imap = self.imap()
+
+        def seen() -> bool:
+            imap.select()
+            subjects = imap.fetch("1:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+            found = [item for item in subjects if isinstance(item, tuple)]
+            return ([b"foreign" in item[1] for item in found] == [False, False, True]
+                    and b"\\Flagged" in found[0][0] and b"number 1" in found[0][1])
+
+        self.eventually(seen)
+
+
+class LostIndex(Scenario):
+    """The database is gone, the tree is there."""
+
+    users = ("alice",)
+
+    def test_rebuilt(self) -> None:
+        """Folders, flags, dates and octets are back; UIDs are above the old ones under their UIDVALIDITY, or that is new."""
+        imap = self.imap()
+        imap.create(quoted("Grüße und mehr".encode("utf-7").decode().replace("+", "&")))
+        imap.create(quoted("Work/2026"))
+        for number in range(4):
+            imap.append(quoted("Work/2026"), "(\\Seen \\Flagged)" if number == 2 else "",
+                        imaplib.Time2Internaldate(1_600_000_000 + number), simple_message(f"number {number}"))
+        for number in range(3):
+            self.deliver(simple_message(f"inbox {number}"))
+        before = {name: self.state(name) for name in ("INBOX", "Work/2026")}
+        listed = sorted(imap.list()[1])
+        # flags go into the names in the background
+        self.eventually(lambda: any(path.name.endswith(":2,FS") for path in self.files(folder=".Work.2026")))
+
+        self.server.stop()
+        for path in self.server.database.parent.glob("quantummail.sqlite*"):
+            path.unlink()
+        self.server.command("init", "--domain", self.server.domain)
+        password = self.server.command("user", "add", self.address("alice"), "--generate").stdout.split()[-1]
+        self.server.passwords[self.address("alice")] = password
+        self.server.command("reindex")
+        self.server.start()
+
+        self.assertEqual(sorted(self.imap().list()[1]), listed)
+        for name, (old_validity, old_uids, old_mails) in before.items():
+            validity, uids, mails = self.state(name)
+            self.assertEqual(mails, old_mails)
+            if validity == old_validity:
+                self.assertGreater(min(uids), max(old_uids))
+            else:
+                self.assertGreater(validity, old_validity)
+
+    def state(self, mailbox: str) -> tuple[int, list[int], list[tuple[bytes, bytes]]]:
+        """UIDVALIDITY, UIDs, and each message with what is known about it."""
+        imap = self.imap()
+        imap.select(quoted(mailbox), readonly=True)
+        validity = int(imap.response("UIDVALIDITY")[1][0])
+        uids = [int(uid) for uid in imap.uid("SEARCH", "ALL")[1][0].split()]
+        mails = []
+        for item in imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]:
+            if isinstance(item, tuple):
+                known = item[0].replace(b"\\Recent", b"").replace(b"( ", b"(").replace(b" )", b")")
+                mails.append((known, item[1]))
+        return validity, uids, mails
