@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
     from quantummail.message.parts import PartRange
+    from quantummail.store.bodies import Bodies
     from quantummail.store.records import Message
 
 PAGE = 500
@@ -34,6 +35,8 @@ SLICE = 5000
 HEADER = 32 * 1024
 LONG_HEADER = 256 * 1024
 PIECE = 64 * 1024
+# Messages up to this size are read whole
+WHOLE = 64 * 1024
 
 Test = Callable[["Message"], bool | None]
 """None: the row does not tell."""
@@ -115,14 +118,15 @@ class Search:
         if time.monotonic() > self._deadline:
             raise Refusal("The search takes too long", "LIMIT")
         try:
-            headers = await self._headers(message)
+            octets = _Octets(self._session.store.bodies, message)
+            headers = await octets.headers()
             values = [
                 _header_value(key, headers) if isinstance(key, keys.Header | keys.SentDate) else test and test(message)
                 for key, test in zip(self._program, tests, strict=True)
             ]
             value = _evaluated(self._program, values)
             if value is None:
-                found = await self._texts(message, headers)
+                found = await self._texts(message, octets, headers)
                 values = [
                     found[key] if isinstance(key, keys.Text | keys.Body) else known
                     for key, known in zip(self._program, values, strict=True)
@@ -132,14 +136,7 @@ class Search:
             return False
         return bool(value)
 
-    async def _headers(self, message: Message) -> Headers:
-        for size in (HEADER, LONG_HEADER):
-            octets = await self._session.store.bodies.read(message, 0, min(size, message.size))
-            if header_end(octets) < len(octets) or len(octets) == message.size:
-                break
-        return Headers.scan(octets)
-
-    async def _texts(self, message: Message, headers: Headers) -> Mapping[object, bool]:
+    async def _texts(self, message: Message, octets: _Octets, headers: Headers) -> Mapping[object, bool]:
         """Which TEXT and BODY keys find something in the message."""
         wanted = [key for key in self._program if isinstance(key, keys.Text | keys.Body)]
         finder = Finder(key.text for key in wanted)
@@ -147,7 +144,7 @@ class Search:
         for part in parts:
             if not finder.missing:
                 break
-            await self._part(message, part, finder)
+            await self._part(octets, part, finder)
         in_header = Finder(key.text for key in wanted if isinstance(key, keys.Text))
         in_header.header(headers.octets)
         return {
@@ -156,9 +153,8 @@ class Search:
             for key in wanted
         }
 
-    async def _part(self, message: Message, part: PartRange, finder: Finder) -> None:
-        bodies = self._session.store.bodies
-        header = await bodies.read(message, part.mime_start, min(part.start, part.mime_start + LONG_HEADER))
+    async def _part(self, octets: _Octets, part: PartRange, finder: Finder) -> None:
+        header = await octets.read(part.mime_start, min(part.start, part.mime_start + LONG_HEADER))
         if part.mime_start:
             # the header of the message itself is not its body
             finder.header(header)
@@ -167,12 +163,40 @@ class Search:
         text = PartText(part, header)
         for start in range(part.start, part.end, PIECE):
             end = min(start + PIECE, part.end)
-            finder.feed(text.decode(await bodies.read(message, start, end), final=end == part.end))
+            finder.feed(text.decode(await octets.read(start, end), final=end == part.end))
             if not finder.missing:
                 return
             if time.monotonic() > self._deadline:
                 raise Refusal("The search takes too long", "LIMIT")
         finder.end()
+
+
+class _Octets:
+    """The octets of one message: a small one is read at once, a big one in the pieces that are asked for."""
+
+    __slots__ = ("_bodies", "_message", "_whole")
+
+    def __init__(self, bodies: Bodies, message: Message) -> None:
+        self._bodies = bodies
+        self._message = message
+        self._whole: bytes | None = None
+
+    async def read(self, start: int, end: int) -> bytes:
+        """The octets from `start` to `end`."""
+        if self._message.size > WHOLE:
+            return await self._bodies.read(self._message, start, end)
+        if self._whole is None:
+            self._whole = await self._bodies.read(self._message)
+        return self._whole[start:end]
+
+    async def headers(self) -> Headers:
+        """The header of the message, as far as it is read for searching."""
+        octets = b""
+        for size in (HEADER, LONG_HEADER):
+            octets = await self.read(0, size)
+            if header_end(octets) < len(octets) or len(octets) < size:
+                break
+        return Headers.scan(octets)
 
 
 def _uid_test(view: View, key: object) -> Callable[[int], bool] | None:

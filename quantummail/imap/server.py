@@ -46,6 +46,7 @@ class IMAPConnection(Connection):
     def __init__(self, factory: IMAPFactory) -> None:
         super().__init__(factory.clock, factory.settings.login_timeout)
         self.factory = factory
+        self._login_by = factory.clock.seconds() + 2 * factory.settings.login_timeout
         self._begin_session()
 
     def _begin_session(self) -> None:
@@ -95,6 +96,10 @@ class IMAPConnection(Connection):
             dialogue.close()
         session.tagged(tag, "NO", "[SERVERBUG] Internal error, please try again later")
 
+    def interruptible(self) -> bool:
+        # a message that is half here is taken to its end
+        return self.session.dialogue is None or self.session.dialogue.interruptible
+
     def shutting_down(self) -> None:
         self.session.untagged("BYE [UNAVAILABLE] The server is stopping")
 
@@ -139,6 +144,9 @@ class IMAPConnection(Connection):
     # Our own.
 
     async def _read(self) -> bool:
+        if self.session.user is None and self.clock.seconds() > self._login_by:
+            # NOOP now and then does not keep a connection that nobody logs in on
+            raise Farewell("Too slow to log in")
         event = self.reader.next(self.buffer)
         match event:
             case None:
@@ -173,6 +181,8 @@ class IMAPConnection(Connection):
             return True
 
     def _bye(self, text: str) -> None:
+        if self.closing:
+            return
         if self.session.midway:
             self.abort()
             return

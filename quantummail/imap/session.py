@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from quantummail.auth import sasl
 from quantummail.imap import capabilities
 from quantummail.imap.grammar.charsets import OFFERED, BadCharset
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
@@ -62,6 +63,8 @@ class Dialogue(Protocol):
     tag: str
     pushes: bool
     """Whether news of the mailbox may be told while the client is silent."""
+    interruptible: bool
+    """Whether a stopping server may break it off."""
 
     async def step(self, buffer: LineBuffer) -> bool:
         """Take what is there; False when more input is needed."""
@@ -129,9 +132,8 @@ class Session:
     """All state of one client."""
 
     __slots__ = (
-        "_early_hint", "_unwatch", "authenticator", "bad_commands", "dialogue", "enabled", "failed_logins", "midway",
-        "sessions", "settings",
-        "starttls", "store", "tag", "user", "view", "wire",
+        "_early_hint", "_unwatch", "authenticator", "bad_commands", "closed", "dialogue", "enabled",
+        "failed_logins", "midway", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
     )
 
     def __init__(
@@ -156,6 +158,8 @@ class Session:
         self.midway = False
         """Whether a response is written in part: nothing else may be said before it is whole."""
         self.bad_commands = 0
+        self.closed = False
+        """Whether the connection is gone: what still runs must not begin anything that nobody would end."""
         self._early_hint = 0
         self._unwatch: Callable[[], None] | None = None
 
@@ -196,11 +200,16 @@ class Session:
         loopback = client in ("unix", "::1", "::ffff:127.0.0.1") or client.startswith("127.")
         return self.settings.plaintext_login and loopback
 
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The names of the SASL mechanisms that are offered."""
+        return tuple(name for name in sasl.MECHANISMS if self.settings.offers(f"AUTH={name}"))
+
     def capability(self) -> str:
         """The capabilities as they are now."""
         return capabilities.advertised(
             self.settings, logged_in=self.user is not None, starttls=self.starttls and not self.wire.tls,
-            mechanisms=("PLAIN", "LOGIN") if self.login_allowed else (),
+            mechanisms=self.mechanisms if self.login_allowed else (),
         )
 
     def messages(self, numbers: SequenceSet, *, uid: bool) -> array[int]:
@@ -254,6 +263,9 @@ class Session:
         except BaseException:
             unwatch()
             raise
+        if self.closed:
+            unwatch()
+            raise Farewell("The connection is gone")
         self._unwatch = unwatch
         self.view = View(snapshot, read_only=read_only)
         # what was committed while the snapshot was made
@@ -348,6 +360,7 @@ class Session:
 
     def close(self) -> None:
         """The connection is gone, or begins anew under TLS."""
+        self.closed = True
         dialogue, self.dialogue = self.dialogue, None
         if dialogue is not None:
             dialogue.close()

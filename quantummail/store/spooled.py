@@ -20,7 +20,7 @@ _WRITE_SIZE = 256 * 1024
 class SpooledBody:
     """Collects the octets of one message. Whoever got it calls `discard` when it is not wanted any more."""
 
-    __slots__ = ("_chunks", "_descriptor", "_directory", "_held", "_path", "_threads", "size")
+    __slots__ = ("_chunks", "_descriptor", "_directory", "_discarded", "_held", "_path", "_threads", "_writing", "size")
 
     def __init__(self, directory: str, threads: Inline | Threads) -> None:
         self.size = 0
@@ -30,6 +30,8 @@ class SpooledBody:
         self._threads = threads
         self._path: str | None = None
         self._descriptor = -1
+        self._writing = False
+        self._discarded = False
 
     async def write(self, data: bytes) -> None:
         """Append. Raises OSError when the disk has no room."""
@@ -37,7 +39,13 @@ class SpooledBody:
         self._chunks.append(data)
         self._held += len(data)
         if self._held > IN_MEMORY:
-            await self._threads.run(self._spill)
+            self._writing = True
+            try:
+                await self._threads.run(self._spill)
+            finally:
+                self._writing = False
+                if self._discarded:
+                    self.discard()
 
     def _spill(self) -> None:
         if self._descriptor < 0:
@@ -75,6 +83,10 @@ class SpooledBody:
 
     def discard(self) -> None:
         """Free the memory and the file. May be called twice."""
+        self._discarded = True
+        if self._writing:
+            # a thread writes into the file: a descriptor closed under it could be another file's by then
+            return
         self._chunks = []
         self._held = 0
         if self._descriptor >= 0:

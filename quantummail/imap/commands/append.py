@@ -13,7 +13,7 @@ from quantummail.imap.grammar.cursor import BadSyntax, Cursor
 from quantummail.imap.grammar.literals import Announced, announced
 from quantummail.imap.grammar.mailbox import InvalidMailbox
 from quantummail.imap.registry import AUTHENTICATED, command
-from quantummail.imap.responses import Refusal
+from quantummail.imap.responses import Farewell, Refusal
 from quantummail.imap.session import refusal_of
 from quantummail.store.errors import Unavailable
 from quantummail.store.flags import split
@@ -61,6 +61,8 @@ async def append(session: Session, arguments: Cursor) -> None:
             refusal = Refusal("Internal error, please try again later", "SERVERBUG")
         session.wire.swallow(literal.size, Refused(session.tag, refusal.response, refusal.text))
         return
+    if session.closed:
+        raise Farewell("The connection is gone")
     session.dialogue = Upload(session, box, options, literal.size)
     if literal.synchronizing:
         session.write(b"+ OK\r\n")
@@ -84,7 +86,9 @@ async def _prepared(session: Session, arguments: Cursor, literal: Announced) -> 
 class Upload:
     """The octets of one message, then the end of the command."""
 
-    __slots__ = ("_body", "_box", "_error", "_options", "_remaining", "_session", "pushes", "tag")
+    __slots__ = ("_body", "_box", "_error", "_options", "_remaining", "_session", "tag")
+    pushes = False
+    interruptible = False
 
     def __init__(self, session: Session, box: Mailbox, options: AppendOptions, size: int) -> None:
         self._session = session
@@ -94,7 +98,6 @@ class Upload:
         self._body = session.store.bodies.spooled()
         self._error: Exception | None = None
         self.tag = session.tag
-        self.pushes = False
 
     async def step(self, buffer: LineBuffer) -> bool:
         """Take what is there."""

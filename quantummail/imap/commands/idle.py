@@ -29,12 +29,13 @@ async def idle(session: Session, arguments: Cursor) -> None:
 class Idling:
     """A client that waits for news. DONE ends it; what is pipelined behind DONE is read after it."""
 
-    __slots__ = ("_session", "pushes", "tag")
+    __slots__ = ("_session", "tag")
+    pushes = True
+    interruptible = True
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.tag = session.tag
-        self.pushes = True
 
     async def step(self, buffer: LineBuffer) -> bool:
         """Tell what is new, and look for DONE."""

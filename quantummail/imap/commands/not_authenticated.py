@@ -55,7 +55,7 @@ async def authenticate(session: Session, arguments: Cursor) -> str | None:
         if not session.settings.offers(SASL_IR):
             raise BadSyntax("Too many arguments")
     _require_privacy(session)
-    exchange = sasl.mechanism(name)
+    exchange = sasl.mechanism(name) if name in session.mechanisms else None
     if exchange is None:
         raise Refusal("Unsupported authentication mechanism", "CANNOT")
     authentication = Authentication(session, exchange)
@@ -68,13 +68,14 @@ async def authenticate(session: Session, arguments: Cursor) -> str | None:
 class Authentication:
     """A dialogue of challenges and responses."""
 
-    __slots__ = ("_exchange", "_session", "pushes", "tag")
+    __slots__ = ("_exchange", "_session", "tag")
+    pushes = False
+    interruptible = True
 
     def __init__(self, session: Session, exchange: sasl.Exchange) -> None:
         self._session = session
         self._exchange = exchange
         self.tag = session.tag
-        self.pushes = False
 
     def challenge(self, octets: bytes) -> None:
         """Send a challenge; the next line is its response."""
@@ -134,6 +135,8 @@ async def _log_in(session: Session, username: str, password: str) -> str:
             session.tagged(session.tag, "NO", "[AUTHENTICATIONFAILED] Authentication failed")
             raise Farewell("Too many failed logins") from None
         raise Refusal(str(error).capitalize(), "AUTHENTICATIONFAILED") from None
+    if session.closed:
+        raise Farewell("The connection is gone")
     if not session.sessions.enter(user.id, settings.connections_per_user):
         raise Refusal("Too many connections of this user", "LIMIT")
     session.user = user

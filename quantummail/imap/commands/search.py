@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar.search import search_query
 from quantummail.imap.registry import SELECTED, command
-from quantummail.imap.searching import Search
+from quantummail.imap.searching import SLICE, Search
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
 
@@ -25,13 +27,25 @@ async def uid_search(session: Session, arguments: Cursor) -> str:
     return await _search(session, arguments, uid=True)
 
 
+async def _tell(session: Session, found: Sequence[int], *, uid: bool) -> None:
+    """``* SEARCH`` and the numbers, also when there is none (RFC 3501 7.2.5)."""
+    view = session.selected
+    session.midway = True
+    session.write(b"* SEARCH")
+    for start in range(0, len(found), SLICE):
+        if start:
+            await session.wire.pause(0)
+        numbers = found[start : start + SLICE]
+        session.write(b"".join([b" %d" % (one if uid else view.number(one)) for one in numbers]))
+        await session.wire.drained()
+    session.write(b"\r\n")
+    session.midway = False
+
+
 async def _search(session: Session, arguments: Cursor, *, uid: bool) -> str:
     arguments.space()
     query = search_query(arguments)
     await session.sync(expunges=False)
     found = await Search(session, query).run()
-    view = session.selected
-    numbers = found if uid else [view.number(one) for one in found]
-    # RFC 3501 7.2.5: also when nothing is found
-    session.write(b" ".join([b"* SEARCH", *(b"%d" % number for number in numbers)]) + b"\r\n")
+    await _tell(session, found, uid=uid)
     return f"{'UID ' if uid else ''}SEARCH completed"
