@@ -106,12 +106,6 @@ class TopTests(SynchronousTestCase):
             self.assertIn("quantummail [--config FILE]", text)
             self.assertNotIn("``", text.split("Options:")[0], words)
 
-    def test_missing_configuration(self) -> None:
-        """A configuration that is not there ends with 78."""
-        code, _, text = self.ended("--config", "/nonexistent/q.ini", "check-config")
-        self.assertEqual(code, 78)
-        self.assertIn("/nonexistent/q.ini: No such file or directory", text)
-
 
 def _all_commands(options: type[usage.Options]) -> list[list[str]]:
     found: list[list[str]] = [[]]

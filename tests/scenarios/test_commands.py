@@ -376,6 +376,13 @@ class FirstTimeTests(SynchronousTestCase):
         done = self.command("init", "--domain", "nonsense domain")
         self.assertEqual((done.returncode, self.config.exists()), (65, False), done.stderr)
 
+    def test_missing_configuration(self) -> None:
+        """A configuration that is not there ends with 78, and how to make one."""
+        for words in ("check-config", "serve", "migrate"):
+            done = self.command(words)
+            self.assertEqual(done.returncode, 78)
+            self.assertIn("No such file or directory; `quantummail init` makes a configuration", done.stderr)
+
     def test_init_without_domain(self) -> None:
         """A server without a domain is none."""
         self.assertEqual(self.command("init").returncode, 64)
