@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-import select
 import socket
 import ssl
 import time
@@ -78,8 +77,17 @@ class Wire:
                 return rest
 
     def silent(self, seconds: float) -> bool:
-        """Whether nothing comes for so long."""
-        return not self._read and not select.select([self.socket], [], [], seconds)[0]
+        """Whether nothing comes for so long. What TLS says for itself does not count."""
+        patience = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            self._read += self.socket.recv(1 << 16)
+        except OSError:
+            # a timeout, or the end
+            pass
+        finally:
+            self.socket.settimeout(patience)
+        return not self._read
 
     def start_tls(self) -> None:
         """Shake hands, whatever the certificate says."""

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import shutil
@@ -31,6 +32,10 @@ _GENEROUS: Mapping[str, Mapping[str, str]] = {
     "pop3": {"max_connections_per_client": "0", "max_connections_per_minute": "0"},
     "pop3s": {"max_connections_per_client": "0", "max_connections_per_minute": "0"},
 }
+
+# Sections that decide what the commands make
+_DATA = ("database", "storage", "tls")
+_TEMPLATES: dict[str, tuple[Path, dict[str, str]]] = {}
 
 
 def environment() -> dict[str, str]:
@@ -82,7 +87,7 @@ class RunningServer:
         self.process: subprocess.Popen[bytes] | None = None
         self._log_begins = 0
         self._write_configuration(settings or {})
-        self._set_up(users)
+        self._set_up(users, settings or {})
 
     # What scenarios use.
 
@@ -208,7 +213,21 @@ class RunningServer:
                  for line in (f"[{name}]", *(f"{key} = {value}" for key, value in keys.items()), "")]
         self.config_path.write_text("\n".join(lines), "utf-8")
 
-    def _set_up(self, users: Sequence[str]) -> None:
+    def _set_up(self, users: Sequence[str], settings: Mapping[str, Mapping[str, str]]) -> None:
+        """Run the commands that make the data; or copy what they made for such a server before."""
+        made_of = repr((self.domain, users, [(name, settings.get(name)) for name in _DATA]))
+        if made_of not in _TEMPLATES:
+            self._make_data(users)
+            template = Path(tempfile.mkdtemp(prefix="quantummail-template-"))
+            atexit.register(shutil.rmtree, template, True)
+            shutil.copytree(self.directory / "data", template / "data")
+            _TEMPLATES[made_of] = template / "data", self.passwords.copy()
+            return
+        template, passwords = _TEMPLATES[made_of]
+        shutil.copytree(template, self.directory / "data")
+        self.passwords.update(passwords)
+
+    def _make_data(self, users: Sequence[str]) -> None:
         done = self.command("init", "--domain", self.domain)
         for line in done.stdout.splitlines():
             if "password (shown only now): " in line:
