@@ -2,16 +2,17 @@
 
 The same scan recovers from a crash, follows other Maildir programs, migrates a tree, and rebuilds a lost index.
 "Better to deliver twice than to lose": what has no row and is not known to be removed becomes a message.
+
+A scan runs beside deliveries and sessions. What it saw may be over when it acts: each step looks again, inside of its
+transaction, at what it takes for granted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
@@ -19,19 +20,22 @@ from twisted.logger import Logger
 
 from quantummail.store import uidfile
 from quantummail.store.additions import Addition, Additions
-from quantummail.store.errors import InvalidName, StoreError
+from quantummail.store.errors import StoreError
 from quantummail.store.flag_changes import set_flags_txn
-from quantummail.store.foreign import ForeignFile, TornFile, dovecot_keywords, list_maildir, read_foreign
-from quantummail.store.mailboxes import ASIDE, Mailboxes, find_txn, subscribe_txn
-from quantummail.store.maildir import (
-    DISK_MASK,
-    IN_NEW,
-    account_directory,
-    folder,
-    locate,
-    make_maildir,
-    name_of_folder,
+from quantummail.store.folders import Folders
+from quantummail.store.foreign import (
+    ForeignFile,
+    Torn,
+    dovecot_keywords,
+    list_maildir,
+    put_aside,
+    read_foreign,
+    sweep,
 )
+from quantummail.store.keywords import keyword_mask_txn
+from quantummail.store.mailboxes import Mailboxes
+from quantummail.store.maildir import DISK_MASK, IN_NEW
+from quantummail.store.numbering import Numbering
 from quantummail.store.removals import remove_txn
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import mailboxes, messages, removals
@@ -81,13 +85,14 @@ class Adoption:
 
     def __init__(
         self, database: Database, root: str, threads: Inline | Threads, mailboxes_: Mailboxes, arrivals: Arrivals,
-        additions: Additions,
+        additions: Additions, numbering: Numbering,
     ) -> None:
         self._database = database
         self._root = root
         self._threads = threads
-        self._mailboxes = mailboxes_
+        self._folders = Folders(database, root, threads, mailboxes_)
         self._additions = additions
+        self._numbering = numbering
         self._arrivals = arrivals
 
     async def scan(self, account_id: int, address: str, *, full: bool, min_age: float = 0) -> Findings:
@@ -97,14 +102,16 @@ class Adoption:
         :param min_age: leave files alone that are younger (seconds): another process may be about to index them.
         """
         findings = Findings()
-        await self._find_folders(account_id, address, findings)
+        mended = await self._folders.mend(account_id, address)
+        findings.mailboxes += mended.mailboxes
+        findings.errors += mended.errors
         for row in await self._database.run(_boxes_txn, account_id):
             try:
-                await self._scan_mailbox(account_id, row, full, min_age, findings)
+                await self._scan_mailbox(row, full, min_age, findings)
             except (OSError, StoreError) as error:
                 findings.errors.append(f"{address} {row.name}: {error}")
-                self.log.error("scan of {address} {mailbox} failed: {reason}", address=address, mailbox=row.name,
-                               reason=str(error))
+        for reason in findings.errors:
+            self.log.error("scan of {address}: {reason}", address=address, reason=reason)
         if findings.adopted or findings.vanished or findings.flags or findings.mailboxes:
             self.log.info(
                 "scan of {address}: {adopted} messages adopted, {vanished} vanished, {flags} with new flags, "
@@ -113,217 +120,212 @@ class Adoption:
             )
         return findings
 
-    # Folders.
-
-    async def _find_folders(self, account_id: int, address: str, findings: Findings) -> None:
-        base = account_directory(address)
-        rows = await self._database.run(_boxes_txn, account_id)
-        folders = await self._threads.run(self._tidy_folders, base, rows)
-        known = {row.directory for row in rows}
-        missing = [row for row in rows if row.directory not in folders]
-        strangers = [directory for directory in folders if directory not in known]
-        for row in missing:
-            directory = await self._threads.run(self._same_mailbox, row, strangers)
-            if directory is not None:
-                strangers.remove(directory)
-                await self._database.write(_relocate_txn, row.id, base, directory)
-            else:
-                await self._threads.run(make_maildir, os.path.join(self._root, row.directory))
-        for directory in strangers:
-            try:
-                name = name_of_folder(directory.removeprefix(base).lstrip("/"))
-                await self._database.write(self._adopt_folder_txn, account_id, name, base, directory)
-                findings.mailboxes += 1
-            except (InvalidName, OSError) as error:
-                findings.errors.append(f"{directory}: {error}")
-
-    def _tidy_folders(self, base: str, rows: Sequence[AnyRow]) -> set[str]:
-        """The directories that are mailboxes, after those of half-done deletions are dealt with."""
-        path = os.path.join(self._root, base)
-        make_maildir(path)
-        directories = {row.id: row.directory for row in rows}
-        for name in os.listdir(os.path.join(path, "tmp")):
-            if name.startswith(ASIDE):
-                aside = os.path.join(path, "tmp", name)
-                directory = directories.get(int(name.removeprefix(ASIDE) or 0))
-                if directory is None:
-                    shutil.rmtree(aside, ignore_errors=True)
-                elif not os.path.exists(os.path.join(self._root, directory)):
-                    os.rename(aside, os.path.join(self._root, directory))
-        found = {base}
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") and os.path.isdir(os.path.join(entry.path, "cur")):
-                    found.add(f"{base}/{entry.name}")
-        return found
-
-    def _same_mailbox(self, row: AnyRow, strangers: Sequence[str]) -> str | None:
-        """A renamed mailbox whose row did not learn its new directory: its UIDVALIDITY tells."""
-        for directory in strangers:
-            promise = uidfile.read(os.path.join(self._root, directory))
-            if promise is not None and promise.uidvalidity == row.uidvalidity:
-                return directory
-        return None
-
-    def _adopt_folder_txn(
-        self, transaction: Transaction, account_id: int, name: str, base: str, directory: str
-    ) -> None:
-        if find_txn(transaction.connection, account_id, name) is not None:
-            raise InvalidName(f"two directories are the mailbox {name}")
-        wanted = f"{base}/{folder(name)}"
-        if wanted != directory:
-            os.rename(os.path.join(self._root, directory), os.path.join(self._root, wanted))
-        self._mailboxes.create_one_txn(transaction, account_id, name, "")
-        subscribe_txn(transaction, account_id, name)
-
-    # Messages.
-
-    async def _scan_mailbox(
-        self, account_id: int, box: AnyRow, full: bool, min_age: float, findings: Findings
-    ) -> None:
+    async def _scan_mailbox(self, box: AnyRow, full: bool, min_age: float, findings: Findings) -> None:
         path = os.path.join(self._root, box.directory)
         promise = await self._threads.run(uidfile.read, path)
-        if promise is not None and promise.uidvalidity == box.uidvalidity and promise.reserved > box.uid_reserved:
-            # an older copy of the database: numbering goes on above everything that was ever promised
-            await self._database.write(_skip_uids_txn, box.id, promise.reserved)
+        if promise is not None and (
+            promise.uidvalidity != box.uidvalidity or promise.reserved > box.uid_reserved
+        ):
+            await self._database.write(self._resume_txn, box)
         times = await self._threads.run(_directory_times, path)
         if not full and times and times == box.scanned:
             return
         listed = await self._threads.run(list_maildir, path)
         arriving = self._arrivals.snapshot(box.directory)
-        indexed = await self._database.run(_indexed_txn, account_id, box.id, box.directory)
+        indexed = await self._database.run(_indexed_txn, box)
         strange = [
             file for name, file in listed.items()
             if name not in indexed.files and name not in indexed.doomed and name not in arriving
         ]
-        findings.adopted += await self._adopt(account_id, box, path, strange, min_age)
-        gone = [row for name, row in indexed.files.items() if name not in listed]
-        if gone and promise is not None and promise.uidvalidity == box.uidvalidity:
-            # without the promise this may be the wrong directory, a mail root that is not mounted
-            findings.vanished += await self._drop(account_id, box.id, path, gone)
-        findings.flags += await self._follow_flags(account_id, box.id, listed, indexed)
-        await self._database.write(_scanned_txn, box.id, times)
+        gone = [name for name in indexed.files if name not in listed]
+        if promise is None and gone and len(gone) == len(indexed.files):
+            # not even the file with the numbers: another directory, or one that is not mounted
+            findings.errors.append(f"{box.directory}: all messages are gone, they are kept in the index")
+        else:
+            if promise is None:
+                await self._database.write(self._numbering.renew_txn, box)
+            if gone:
+                findings.vanished += await self._drop(box, path, indexed, gone)
+        youngest = time.time() - min_age
+        ready = [file for file in strange if not min_age or file.ctime < youngest]
+        failed = len(findings.errors)
+        findings.adopted += await self._adopt(box, path, ready, findings)
+        findings.flags += await self._follow_files(box, path, listed, indexed)
+        await self._threads.run(sweep, path)
+        if len(ready) == len(strange) and len(findings.errors) == failed:
+            await self._database.write(_scanned_txn, box, times)
+
+    def _resume_txn(self, transaction: Transaction, box: AnyRow) -> None:
+        """An older copy of the database: numbering goes on above everything that was ever promised."""
+        current = transaction.connection.execute(_BOXES.where(mailboxes.c.id == box.id)).one_or_none()
+        if current is not None and current.directory == box.directory:
+            self._numbering.resume_txn(transaction, current)
+
+    # Files without rows.
 
     async def _adopt(
-        self, account_id: int, box: AnyRow, path: str, strange: Sequence[ForeignFile], min_age: float
+        self, box: AnyRow, path: str, strange: Sequence[ForeignFile], findings: Findings
     ) -> int:
-        keywords = await self._threads.run(dovecot_keywords, path)
+        keywords = await self._threads.run(dovecot_keywords, path) if strange else []
         adopted = 0
         ordered = sorted(strange, key=lambda file: (file.mtime, file.name))
-        youngest = time.time() - min_age
         for start in range(0, len(ordered), _PAGE):
-            page = [file for file in ordered[start : start + _PAGE] if not min_age or file.ctime < youngest]
-            group = await self._threads.run(self._read_page, account_id, box, path, page, keywords)
+            page = ordered[start : start + _PAGE]
+            group, errors = await self._threads.run(self._read_page, box, path, page, keywords)
+            findings.errors += errors
             if group:
-                await self._database.write(self._adopt_txn, group)
-                adopted += len(group)
+                adopted += await self._database.write(self._adopt_txn, box, group)
         return adopted
 
-    def _adopt_txn(self, transaction: Transaction, group: Sequence[Addition]) -> None:
-        (outcome,) = self._additions.add_txn(transaction, [group], within_quota=False)
-        if isinstance(outcome, Exception):
-            raise outcome
-
     def _read_page(
-        self, account_id: int, box: AnyRow, path: str, page: Sequence[ForeignFile], keywords: Sequence[str]
-    ) -> list[Addition]:
-        group = []
+        self, box: AnyRow, path: str, page: Sequence[ForeignFile], keywords: Sequence[str]
+    ) -> tuple[list[Addition], list[str]]:
+        group: list[Addition] = []
+        errors: list[str] = []
         for file in page:
             try:
-                foreign = read_foreign(path, file)
+                try:
+                    foreign = read_foreign(path, file)
+                except Torn as torn:
+                    put_aside(path, file)
+                    self.log.warn("{file} in {directory} was never stored as a whole ({reason}) and is put into tmp/",
+                                  file=file.path, directory=box.directory, reason=str(torn))
+                    continue
             except FileNotFoundError:
                 # ours after all, and taken away again meanwhile
                 continue
-            except TornFile as torn:
-                self._set_aside(path, file, torn)
-                continue
-            except OSError as error:
-                self.log.error("{file} cannot be adopted: {reason}", file=file.path, reason=error.strerror)
+            except (OSError, ValueError) as error:
+                errors.append(f"{box.directory}/{file.path}: {error}")
                 continue
             group.append(Addition(
-                account_id, box.id, foreign.name, file.on_disk, foreign.size, foreign.email_id, file.mtime,
+                box.account_id, box.id, foreign.name, file.on_disk, foreign.size, foreign.email_id, file.mtime,
                 0 if file.on_disk == IN_NEW else file.on_disk,
                 [keywords[letter] for letter in file.letters if letter < len(keywords) and keywords[letter]],
                 foreign.bare_lf, foreign.rendered,
             ))
-        return group
+        return group, errors
 
-    def _set_aside(self, path: str, file: ForeignFile, torn: TornFile) -> None:
-        # tmp/ is where unfinished deliveries are: no Maildir program reads there, and some tidy up
-        with contextlib.suppress(OSError):
-            os.rename(os.path.join(path, file.path), os.path.join(path, "tmp", file.name))
-        self.log.warn("{file} is a delivery that a crash interrupted ({torn}): moved to tmp/",
-                      file=os.path.join(path, file.path), torn=str(torn))
+    def _adopt_txn(self, transaction: Transaction, box: AnyRow, group: Sequence[Addition]) -> int:
+        connection = transaction.connection
+        if not _is_there_txn(connection, box):
+            return 0
+        names = [addition.file for addition in group]
+        known = {*connection.execute(
+            select(messages.c.file).where(
+                messages.c.account_id == box.account_id, messages.c.mailbox_id == box.id, messages.c.file.in_(names)
+            )
+        ).scalars(), *connection.execute(
+            select(removals.c.file).where(
+                removals.c.account_id == box.account_id, removals.c.directory == box.directory,
+                removals.c.file.in_(names),
+            )
+        ).scalars()}
+        wanted = [
+            replace(addition, keywords=(), flags=addition.flags | keyword_mask_txn(
+                connection, box.account_id, box.id, addition.keywords, as_many_as_fit=True
+            ))
+            for addition in group if addition.file not in known
+        ]
+        if wanted:
+            (outcome,) = self._additions.add_txn(transaction, [wanted], within_quota=False)
+            if isinstance(outcome, Exception):
+                raise outcome
+        return len(wanted)
 
-    async def _drop(self, account_id: int, mailbox_id: int, path: str, gone: Sequence[AnyRow]) -> int:
-        # a second look: it may have been renamed while the directory was listed
-        vanished = await self._threads.run(lambda: [row.uid for row in gone if locate(path, row.file) is None])
-        if vanished:
-            await self._database.write(remove_txn, account_id, mailbox_id, sorted(vanished))
-        return len(vanished)
+    # Rows without files, and files that were renamed.
 
-    async def _follow_flags(
-        self, account_id: int, mailbox_id: int, listed: dict[str, ForeignFile], indexed: _Indexed
+    async def _drop(self, box: AnyRow, path: str, indexed: _Indexed, gone: Sequence[str]) -> int:
+        # a second look: some may have been renamed while the directory was listed
+        listed = await self._threads.run(list_maildir, path)
+        vanished = sorted(indexed.files[name].uid for name in gone if name not in listed)
+        return await self._database.write(_drop_txn, box, vanished) if vanished else 0
+
+    async def _follow_files(
+        self, box: AnyRow, path: str, listed: dict[str, ForeignFile], indexed: _Indexed
     ) -> int:
-        by_flags: dict[int, list[int]] = {}
-        for name, row in indexed.files.items():
-            file = listed.get(name)
-            if file is None or row.stale or file.on_disk in (row.on_disk, IN_NEW):
-                continue
-            if file.on_disk != row.flags & DISK_MASK:
-                by_flags.setdefault(file.on_disk, []).append(row.uid)
-        for flags, uids in by_flags.items():
-            await self._database.write(_foreign_flags_txn, account_id, mailbox_id, sorted(uids), flags)
-        return sum(map(len, by_flags.values()))
+        """Take over flags that other programs set, and where they moved files to."""
+        moved = [
+            (row, listed[name]) for name, row in indexed.files.items()
+            if name in listed and not row.stale and listed[name].on_disk != row.on_disk
+        ]
+        if not moved:
+            return 0
+        # our own renames happen at the same time: only what is still there was done by others
+        there: list[tuple[AnyRow, ForeignFile]] = await self._threads.run(
+            lambda: [(row, file) for row, file in moved if os.path.exists(os.path.join(path, file.path))]
+        )
+        changed = 0
+        for start in range(0, len(there), _PAGE):
+            changed += await self._database.write(_follow_txn, box, there[start : start + _PAGE])
+        return changed
+
+
+_BOXES = select(
+    mailboxes.c.id, mailboxes.c.account_id, mailboxes.c.name, mailboxes.c.directory, mailboxes.c.uidvalidity,
+    mailboxes.c.uidnext, mailboxes.c.uid_reserved, mailboxes.c.scanned,
+)
 
 
 def _boxes_txn(connection: Connection, account_id: int) -> Sequence[AnyRow]:
-    return connection.execute(
-        select(
-            mailboxes.c.id, mailboxes.c.name, mailboxes.c.directory, mailboxes.c.uidvalidity,
-            mailboxes.c.uid_reserved, mailboxes.c.scanned,
-        ).where(mailboxes.c.account_id == account_id)
-    ).all()
+    return connection.execute(_BOXES.where(mailboxes.c.account_id == account_id)).all()
 
 
-def _indexed_txn(connection: Connection, account_id: int, mailbox_id: int, directory: str) -> _Indexed:
+def _is_there_txn(connection: Connection, box: AnyRow) -> bool:
+    """Whether the mailbox is still there, in the same directory."""
+    directory = connection.execute(select(mailboxes.c.directory).where(mailboxes.c.id == box.id)).scalar()
+    return bool(directory == box.directory)
+
+
+def _indexed_txn(connection: Connection, box: AnyRow) -> _Indexed:
     rows = connection.execute(
         select(messages.c.uid, messages.c.file, messages.c.on_disk, messages.c.flags, messages.c.stale)
-        .where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id)
+        .where(messages.c.account_id == box.account_id, messages.c.mailbox_id == box.id)
     )
     doomed = connection.execute(
-        select(removals.c.file).where(removals.c.account_id == account_id, removals.c.directory == directory)
+        select(removals.c.file)
+        .where(removals.c.account_id == box.account_id, removals.c.directory == box.directory)
     ).scalars()
     return _Indexed({row.file: row for row in rows}, frozenset(doomed))
 
 
-def _relocate_txn(transaction: Transaction, mailbox_id: int, base: str, directory: str) -> None:
-    name = name_of_folder(directory.removeprefix(base).lstrip("/"))
+def _scanned_txn(transaction: Transaction, box: AnyRow, times: str) -> None:
     transaction.connection.execute(
-        update(mailboxes).where(mailboxes.c.id == mailbox_id).values(name=name, directory=directory)
+        update(mailboxes)
+        .where(mailboxes.c.id == box.id, mailboxes.c.directory == box.directory)
+        .values(scanned=times)
     )
 
 
-def _skip_uids_txn(transaction: Transaction, mailbox_id: int, reserved: int) -> None:
-    transaction.connection.execute(
-        update(mailboxes).where(mailboxes.c.id == mailbox_id).values(uidnext=reserved, uid_reserved=reserved)
-    )
+def _drop_txn(transaction: Transaction, box: AnyRow, vanished: Sequence[int]) -> int:
+    if not _is_there_txn(transaction.connection, box):
+        return 0
+    return len(remove_txn(transaction, box.account_id, box.id, vanished, keep_files=True))
 
 
-def _scanned_txn(transaction: Transaction, mailbox_id: int, times: str) -> None:
-    transaction.connection.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(scanned=times))
-
-
-def _foreign_flags_txn(
-    transaction: Transaction, account_id: int, mailbox_id: int, uids: Sequence[int], flags: int
-) -> None:
-    for operation, mask in (("add", flags), ("remove", DISK_MASK & ~flags)):
-        set_flags_txn(transaction, account_id, mailbox_id, uids, operation, mask, (), None)  # type: ignore[arg-type]  # mypy widens the tuple's literals
-    transaction.connection.execute(
-        update(messages)
-        .where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id, messages.c.uid.in_(uids))
-        .values(on_disk=flags, stale=False)
-    )
+def _follow_txn(transaction: Transaction, box: AnyRow, moved: Sequence[tuple[AnyRow, ForeignFile]]) -> int:
+    connection = transaction.connection
+    here = (messages.c.account_id == box.account_id) & (messages.c.mailbox_id == box.id)
+    current = {
+        row.uid: row for row in connection.execute(
+            select(messages.c.uid, messages.c.on_disk, messages.c.flags, messages.c.stale)
+            .where(here, messages.c.uid.in_([row.uid for row, _ in moved]))
+        )
+    }
+    changed = 0
+    for row, file in moved:
+        now = current.get(row.uid)
+        if now is None or (now.on_disk, now.flags, now.stale) != (row.on_disk, row.flags, row.stale):
+            continue
+        if file.on_disk not in (IN_NEW, row.flags & DISK_MASK):
+            set_flags_txn(transaction, box.account_id, box.id, [row.uid], "replace",
+                          row.flags & ~DISK_MASK | file.on_disk, (), None)
+            changed += 1
+        connection.execute(
+            update(messages).where(here, messages.c.uid == row.uid).values(
+                on_disk=file.on_disk, stale=file.on_disk == IN_NEW and bool(row.flags & DISK_MASK)
+            )
+        )
+    return changed
 
 
 def _directory_times(path: str) -> str:

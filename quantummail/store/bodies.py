@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from quantummail.store.errors import NoSuchMessage, Unavailable
+from twisted.logger import Logger
+
+from quantummail.store.errors import NoSuchMessage, StoreError, Unavailable
+from quantummail.store.line_ends import Places
 from quantummail.store.maildir import locate
 from quantummail.store.spooled import SpooledBody
 
@@ -21,21 +23,18 @@ if TYPE_CHECKING:
 _ROOM_REMEMBERED = 0.5
 _MARGIN = 1 << 20
 _SPARE_INODES = 16
-_LONE_LF = re.compile(rb"(?<!\r)\n")
-
-
-def with_crlf(octets: bytes) -> bytes:
-    """The same text with every line end as CRLF."""
-    return _LONE_LF.sub(b"\r\n", octets)
 
 
 class Bodies:
     """Reads messages, and makes the places where new ones are collected."""
 
+    log = Logger(namespace="quantummail.store")
+
     def __init__(self, root: str, spool: str, threads: Inline | Threads) -> None:
         self._root = root
         self._spool = spool
         self._threads = threads
+        self._places = Places()
         # Asked at every MAIL: the answer is good for a moment. Who comes too late is refused by the disk itself.
         self._room = (0.0, 0)
 
@@ -45,7 +44,7 @@ class Bodies:
 
     def read(self, message: Message, start: int = 0, end: int | None = None) -> Deferred[bytes]:
         """Octets `start` to `end` (of the text with CRLF). `NoSuchMessage` when its file is gone."""
-        return self._threads.run(self._read, message.location, start, end)
+        return self._threads.run(self._read, message, start, end)
 
     def read_many(self, messages: Sequence[Message], limit: int) -> Deferred[list[bytes]]:
         """Whole messages from the first on, at least one, as long as they stay within `limit` octets together."""
@@ -67,25 +66,32 @@ class Bodies:
             if octets and total + message.size > limit:
                 break
             try:
-                octets.append(self._read(message.location, 0, None))
-            except NoSuchMessage:
+                octets.append(self._read(message, 0, None))
+            except StoreError:
                 if not octets:
                     raise
                 break
             total += message.size
         return octets
 
-    def _read(self, location: Location, start: int, end: int | None) -> bytes:
+    def _read(self, message: Message, start: int, end: int | None) -> bytes:
+        location = message.location
+        # what is read fits the size and the offsets in the index, even if somebody has added to the file
+        end = message.size if end is None else min(end, message.size)
         descriptor = self._open(location)
         try:
             if location.bare_lf:
-                return with_crlf(_read_all(descriptor))[start:end]
-            length = os.fstat(descriptor).st_size - start if end is None else end - start
-            return _pread(descriptor, start, length)
+                octets = self._places.read(descriptor, start, end)
+            else:
+                octets = _pread(descriptor, start, end - start)
         except OSError as error:
             raise Unavailable("the message cannot be read") from error
         finally:
             os.close(descriptor)
+        if len(octets) < end - start:
+            self.log.error("{file} is shorter than it was", file=f"{location.directory}/{location.path}")
+            raise Unavailable("the message's file is shorter than it was")
+        return octets
 
     def _open(self, location: Location) -> int:
         directory = os.path.join(self._root, location.directory)
@@ -133,7 +139,3 @@ def _pread(descriptor: int, start: int, length: int) -> bytes:
         octets = os.pread(descriptor, length, start)
         pieces.append(octets)
     return b"".join(pieces)
-
-
-def _read_all(descriptor: int) -> bytes:
-    return _pread(descriptor, 0, os.fstat(descriptor).st_size)

@@ -57,7 +57,9 @@ class Copier:
         """Copy (or move) those of `uids` that are there; all of them or, when something fails, none."""
         source = await self._database.run(_source_txn, account_id, mailbox_id, uids, destination_id)
         now = int(time.time())
-        names = [(row.uid, file_name(now, f"C{new_id()}", row.size)) for row in source.rows]
+        names = [
+            (row.uid, file_name(now, f"C{new_id()}", None if row.bare_lf else row.size)) for row in source.rows
+        ]
         arriving = [(source.destination, name) for _, name in names]
         self._arrivals.expect(arriving)
         done = False
@@ -130,9 +132,9 @@ class Copier:
             for row in rows
         ]
         if move:
-            # first away, then in: a move within a full account is no addition
             remove_txn(transaction, account_id, mailbox_id, [row.uid for row in rows], keep_contents=True)
-        (outcome,) = self._additions.add_txn(transaction, [group])
+        # a move within an account is no addition, however full it is
+        (outcome,) = self._additions.add_txn(transaction, [group], within_quota=not move)
         if isinstance(outcome, Exception):
             raise outcome
         self._drop(source, linked, left_out)
@@ -188,5 +190,7 @@ def _keyword_translation_txn(
     translated: dict[int, int] = {0: 0}
     for bits in {row.flags >> KEYWORD_SHIFT for row in rows} - {0}:
         wanted = [name for bit, name in enumerate(names) if bits >> bit & 1]
-        translated[bits] = keyword_mask_txn(transaction.connection, account_id, destination_id, wanted)
+        translated[bits] = keyword_mask_txn(
+            transaction.connection, account_id, destination_id, wanted, as_many_as_fit=True
+        )
     return translated

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import re
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quantummail.message.description import describe
 from quantummail.message.ids import new_id
 from quantummail.store.additions import Rendered
-from quantummail.store.bodies import with_crlf
-from quantummail.store.maildir import IN_NEW, file_name, keyword_letters, split_info
+from quantummail.store.flags import MAX_KEYWORD_LENGTH
+from quantummail.store.line_ends import next_block, with_crlf
+from quantummail.store.maildir import IN_NEW, file_name, keyword_letters, promised_size, split_info
+from quantummail.store.spooled import write_all
 from quantummail.store.storing import rendered_of
 
 _DOVECOT_KEYWORDS = "dovecot-keywords"
-# A name that `file_name` made for a delivery: it says how many octets the message has
-_DELIVERED = re.compile(r"[0-9]+\.Q[0-9a-z]+R[0-9]+\..*,S=([0-9]+)")
-
-
-class TornFile(Exception):
-    """A delivery that a power cut has interrupted: not all of it is there, and it was promised to nobody."""
+# flag-keyword = atom (RFC 3501 9): anything else would break the responses that name it
+_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\]\\]+')
+_SMALL = 1 << 20
+_BLOCK = 256 * 1024
+# https://cr.yp.to/proto/maildir.html: files in tmp/ that have not been touched for 36 hours
+_ABANDONED_AFTER = 36 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,10 @@ class Foreign:
     rendered: Rendered
 
 
+class Torn(Exception):
+    """The file was on its way in when the machine stopped: nobody was promised that it is kept."""
+
+
 def list_maildir(path: str) -> dict[str, ForeignFile]:
     """All files of new/ and cur/ by their names without flags."""
     found: dict[str, ForeignFile] = {}
@@ -61,7 +73,7 @@ def list_maildir(path: str) -> dict[str, ForeignFile]:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if not entry.is_file(follow_symlinks=False):
+                if not stat.S_ISREG(status.st_mode):
                     continue
                 name, flags = split_info(entry.name)
                 found[name] = ForeignFile(
@@ -72,26 +84,86 @@ def list_maildir(path: str) -> dict[str, ForeignFile]:
 
 
 def read_foreign(path: str, file: ForeignFile) -> Foreign:
-    """Read and describe a file. Its name is changed if it cannot be kept in a table. Raises TornFile."""
+    """Read and describe a file; `Torn` if it is not whole. Its name is changed if it cannot be kept in a table."""
     full = os.path.join(path, file.path)
-    with open(full, "rb", opener=_no_link) as opened:
-        octets = opened.read()
-    bare_lf = octets.count(b"\n") != octets.count(b"\r\n")
-    if bare_lf:
-        octets = with_crlf(octets)
-    delivered = _DELIVERED.fullmatch(file.name)
-    if delivered is not None and len(octets) < int(delivered[1]):
-        raise TornFile(f"{len(octets)} of {delivered[1]} octets")
+    descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        with _text(descriptor, size, os.path.join(path, "tmp")) as (octets, bare_lf):
+            _check_whole(octets, promised_size(file.name))
+            rendered = rendered_of(describe(octets))
+            length = len(octets)
+    finally:
+        os.close(descriptor)
     email_id = new_id()
     name = file.name
-    if not name.isprintable() or len(name) > 200:
-        name = file_name(file.mtime, f"F{email_id}", len(octets))
-        os.rename(full, os.path.join(path, file.path.replace(file.name, name)))
-    return Foreign(name, len(octets), email_id, bare_lf, rendered_of(describe(octets)))
+    if not name or not name.isprintable() or len(name.encode("utf-8", "surrogateescape")) > 200:
+        name = file_name(file.mtime, f"F{email_id}", size)
+        part, _, old = file.path.partition("/")
+        os.rename(full, os.path.join(path, part, name + old.removeprefix(file.name)))
+    return Foreign(name, length, email_id, bare_lf, rendered)
 
 
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _check_whole(octets: bytes | mmap.mmap, promised: int | None) -> None:
+    if promised is None:
+        return
+    if len(octets) < promised:
+        raise Torn(f"{len(octets)} of {promised} octets")
+    # the size was written, the octets were not
+    if octets and not octets[:4096].strip(b"\0"):
+        raise Torn("nothing but NULs")
+
+
+@contextlib.contextmanager
+def _text(descriptor: int, size: int, scratch: str) -> Iterator[tuple[bytes | mmap.mmap, bool]]:
+    """The message with CRLF line ends, and whether the file has others. A large one is not held in memory."""
+    if size <= _SMALL:
+        octets = os.pread(descriptor, size, 0)
+        bare_lf = octets.count(b"\n") != octets.count(b"\r\n")
+        yield with_crlf(octets) if bare_lf else octets, bare_lf
+    elif not _has_bare_lf(descriptor):
+        with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped:
+            yield mapped, False
+    else:
+        with tempfile.TemporaryFile(dir=scratch, buffering=0) as converted:
+            position, after_cr = 0, False
+            while True:
+                block, position, after_cr = next_block(descriptor, position, after_cr)
+                if not block:
+                    break
+                write_all(converted.fileno(), block)
+            with mmap.mmap(converted.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                yield mapped, True
+
+
+def _has_bare_lf(descriptor: int) -> bool:
+    position, last = 0, b""
+    while block := os.pread(descriptor, _BLOCK, position):
+        joined = last + block
+        if joined.count(b"\n") - last.count(b"\n") != joined.count(b"\r\n"):
+            return True
+        position += len(block)
+        last = block[-1:]
+    return False
+
+
+def put_aside(path: str, file: ForeignFile) -> None:
+    """Move a torn file into tmp/, where it is looked at by nobody and stays for a while."""
+    os.rename(os.path.join(path, file.path), os.path.join(path, "tmp", os.path.basename(file.path)))
+
+
+def sweep(path: str) -> int:
+    """Remove what has been left in tmp/; how many files."""
+    count = 0
+    oldest = time.time() - _ABANDONED_AFTER
+    with os.scandir(os.path.join(path, "tmp")) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and max(status.st_ctime, status.st_mtime) < oldest:
+                    os.unlink(entry.path)
+                    count += 1
+    return count
 
 
 def dovecot_keywords(path: str) -> list[str]:
@@ -101,7 +173,9 @@ def dovecot_keywords(path: str) -> list[str]:
         with open(os.path.join(path, _DOVECOT_KEYWORDS), encoding="utf-8", errors="replace") as file:
             for line in file:
                 number, _, name = line.strip().partition(" ")
-                if number.isdigit() and int(number) < 26 and name.isprintable():
+                if not (number.isascii() and number.isdigit() and int(number) < 26):
+                    continue
+                if len(name) <= MAX_KEYWORD_LENGTH and _KEYWORD.fullmatch(name):
                     names += [""] * (int(number) + 1 - len(names))
                     names[int(number)] = name
     except FileNotFoundError:

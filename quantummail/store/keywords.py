@@ -25,9 +25,13 @@ def keywords_txn(connection: Connection, account_id: int, mailbox_id: int) -> tu
 
 
 def keyword_mask_txn(
-    connection: Connection, account_id: int, mailbox_id: int, names: Sequence[str], *, create: bool = True
+    connection: Connection, account_id: int, mailbox_id: int, names: Sequence[str], *, create: bool = True,
+    as_many_as_fit: bool = False,
 ) -> int:
-    """The bits of keywords (any case); unknown ones get a bit, or count as none if not to `create`."""
+    """The bits of keywords (any case); unknown ones get a bit, or count as none if not to `create`.
+
+    `LimitReached` when there are too many, or `as_many_as_fit`: what is copied or found is not refused for a keyword.
+    """
     known = keywords_txn(connection, account_id, mailbox_id)
     bits = {name.lower(): bit for bit, name in enumerate(known)}
     mask = 0
@@ -37,6 +41,8 @@ def keyword_mask_txn(
             if not create:
                 continue
             bit = len(bits)
+            if as_many_as_fit and (bit >= MAX_KEYWORDS or len(name) > MAX_KEYWORD_LENGTH):
+                continue
             if bit >= MAX_KEYWORDS:
                 raise LimitReached(f"a mailbox has at most {MAX_KEYWORDS} keywords")
             if len(name) > MAX_KEYWORD_LENGTH:

@@ -27,6 +27,8 @@ _INFO = tuple(
     ":2," + "".join(letter for letter, bit in _LETTERS if mask & bit) for mask in range(1 << 5)
 )
 DISK_MASK = DRAFT | FLAGGED | ANSWERED | SEEN | DELETED
+# store/storing.py: Q, the message's id, R, the number of the target
+_NEW_MESSAGE = re.compile(r"[0-9]+\.Q[0-9a-z]{16}R[0-9]+\.[^,]+,S=([0-9]+)\Z")
 _UNSAFE = re.compile(r"[%/\x00-\x1f\x7f]|^\.")
 
 HOST = socket.gethostname().split(".")[0].replace("/", "").replace(":", "") or "localhost"
@@ -102,13 +104,24 @@ def keyword_letters(file_name: str) -> list[int]:
     return [ord(letter) - 97 for letter in file_name.partition(":2,")[2] if "a" <= letter <= "z"]
 
 
-def file_name(seconds: int, unique: str, size: int) -> str:
-    """The name of a new file; `unique` is a pure function of what is stored, so that a repetition finds itself."""
-    return f"{seconds}.{unique}.{HOST},S={size}"
+def file_name(seconds: int, unique: str, size: int | None) -> str:
+    """The name of a new file. `size` is that of the file, None where it differs from the message's (LF line ends)."""
+    return f"{seconds}.{unique}.{HOST}" if size is None else f"{seconds}.{unique}.{HOST},S={size}"
+
+
+def promised_size(file: str) -> int | None:
+    """The octets that a file must have whose name was made for a new message; None for all other names.
+
+    Only such a file can be torn: further links, and files renamed by us, were whole before they got their names.
+    """
+    match = _NEW_MESSAGE.match(file)
+    return int(match[1]) if match else None
 
 
 def make_maildir(path: str) -> None:
-    """Create cur, new and tmp, durably. What is there stays."""
+    """Create cur, new and tmp, durably. What is there stays, and costs nothing."""
+    if all(os.path.isdir(os.path.join(path, part)) for part in ("tmp", "new", "cur")):
+        return
     os.makedirs(path, mode=0o700, exist_ok=True)
     for part in ("tmp", "new", "cur"):
         os.makedirs(os.path.join(path, part), mode=0o700, exist_ok=True)

@@ -75,7 +75,7 @@ class Numbering:
         try:
             promise = uidfile.read(path)
             numbers = self._compared_txn(transaction, row, promise)
-            if promise is None or numbers.uidvalidity != promise.uidvalidity:
+            if promise is not None and numbers.uidvalidity != promise.uidvalidity:
                 uidfile.write(path, UidPromise(numbers.uidvalidity, numbers.reserved))
         except OSError as error:
             raise Unavailable("the disk cannot be read or written") from error
@@ -100,6 +100,16 @@ class Numbering:
         if self.interrupted or reserved > row.uid_reserved:
             return Numbers(row.uidvalidity, max(row.uidnext, reserved), reserved)
         return Numbers(row.uidvalidity, row.uidnext, row.uid_reserved)
+
+    def renew_txn(self, transaction: Transaction, row: AnyRow) -> None:
+        """Write the file of a mailbox again, that has lost it; `row` as for `resume_txn`."""
+        current = transaction.connection.execute(
+            select(mailboxes.c.uidvalidity, mailboxes.c.uid_reserved)
+            .where(mailboxes.c.id == row.id, mailboxes.c.directory == row.directory)
+        ).one_or_none()
+        path = os.path.join(self._root, row.directory)
+        if current is not None and uidfile.read(path) is None:
+            uidfile.write(path, UidPromise(current.uidvalidity, current.uid_reserved))
 
     def reserve(self, directory: str, uidvalidity: int, uidnext: int, reserved: int) -> int:
         """Make the promise that covers UIDs below `uidnext`, if it is not made yet; what is promised now."""

@@ -22,10 +22,12 @@ def remove_txn(
     *,
     only_deleted: bool = False,
     keep_contents: bool = False,
+    keep_files: bool = False,
 ) -> tuple[int, ...]:
     """Remove messages (all of the mailbox if `uids` is None), or only those flagged \\Deleted. The UIDs removed.
 
-    A move keeps the contents: their new rows come in the same transaction.
+    A move keeps the contents: their new rows come in the same transaction. Files that are gone already are not to be
+    taken away should they come back.
     """
     connection = transaction.connection
     box = connection.execute(
@@ -50,10 +52,11 @@ def remove_txn(
     modseq = box.highestmodseq + 1
     key = {"account_id": account_id, "mailbox_id": mailbox_id}
     connection.execute(insert(tombstones), [{**key, "modseq": modseq, "uid": row.uid} for row in doomed])
-    connection.execute(insert(removals), [
-        {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
-        for row in doomed
-    ])
+    if not keep_files:
+        connection.execute(insert(removals), [
+            {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
+            for row in doomed
+        ])
     for condition, parameters in conditions([row.uid for row in doomed]):
         connection.execute(
             delete(messages).where(

@@ -64,7 +64,8 @@ class Store:
         self.directory = Directory(self.database, reactor, delimiter)
         self.mirror = Mirror(self.database, self._root, self._threads, reactor)
         self.adoption = Adoption(
-            self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions)
+            self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions,
+            self._numbering)
         self._scan: Deferred[None] | None = None
         self._stopping = False
         self._serving = False
