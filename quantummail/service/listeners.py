@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from quantummail.service.unix_port import AdoptedUnixPort
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorSocket
 
@@ -40,6 +42,10 @@ class Listener:
     def start(self, reactor: IReactorSocket, factory: IProtocolFactory) -> IListeningPort:
         """Begin to accept; who connected meanwhile has waited. The reactor has a descriptor of its own then."""
         try:
+            if self.socket.family == socket.AF_UNIX:
+                port = AdoptedUnixPort(self.socket, factory, reactor)
+                port.startListening()
+                return cast("IListeningPort", port)
             # Twisted's annotation asks for its own base class; what it uses is IProtocolFactory
             return reactor.adoptStreamPort(self.socket.fileno(), self.socket.family, cast("Any", factory))
         finally:

@@ -6,6 +6,7 @@ import contextlib
 import imaplib
 import json
 import os
+import pwd
 import signal
 import smtplib
 import socket
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +203,7 @@ class LifeTests(SynchronousTestCase):
         """SIGTERM and SIGINT end the server with exit code 0, and it starts again on the same ports."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self.server.start()
+            self.assertEqual(self.server.lmtp_socket.stat().st_mode & 0o777, 0o660)
             self.assertEqual(self.server.stop(number), 0)
         self.assertEqual(self.server.log().count("finishing what is running"), 2)
         self.assertFalse(self.server.lmtp_socket.exists())
@@ -330,6 +333,27 @@ class LifeTests(SynchronousTestCase):
             while not said.startswith(b"STOPPING=1"):
                 said = manager.recv(1024)
             self.assertEqual(process.wait(20), 0)
+
+
+@unittest.skipUnless(os.geteuid() == 0 and Path(sys.executable).resolve().parts[1] != "root", "needs root's rights")
+class OwnerTests(SynchronousTestCase):
+    """root administers a server that is another user."""
+
+    def test_nothing_of_roots_is_left(self) -> None:
+        """Commands and server continue as the owner of the data directory."""
+        server = RunningServer(users=())
+        self.addCleanup(server.close)
+        server.directory.chmod(0o755)
+        data, nobody = server.directory / "data", pwd.getpwnam("nobody").pw_uid
+        for path in (data, *data.rglob("*")):
+            os.chown(path, nobody, -1)
+        server.add_user("alice")
+        server.start()
+        self.assertIn(f"Uid:\t{nobody}\t{nobody}\t", Path(f"/proc/{server.pid}/status").read_text())
+        with smtplib.SMTP("127.0.0.1", server.ports["smtp"]) as client:
+            client.sendmail("x@example.net", ["alice@example.test"], "Subject: x\r\n\r\nx\r\n")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual([path for path in data.rglob("*") if path.stat().st_uid == 0], [])
 
 
 class FirstTimeTests(SynchronousTestCase):

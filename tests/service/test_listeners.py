@@ -5,11 +5,30 @@ from __future__ import annotations
 import os
 import socket
 
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.config import parse
 from quantummail.service.listeners import CannotListen, Listener, open_all
 from tests.support.places import temporary_directory
+
+
+class ReadingClock(Clock):
+    """What a port uses of a reactor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: set[object] = set()
+
+    def addReader(self, reader: object) -> None:  # noqa: N802  # Twisted calls it
+        self.readers.add(reader)
+
+    def removeWriter(self, writer: object) -> None:  # noqa: N802  # Twisted calls it
+        """Nobody writes."""
+
+    def removeReader(self, reader: object) -> None:  # noqa: N802  # Twisted calls it
+        self.readers.discard(reader)
 
 
 class ListenerTests(SynchronousTestCase):
@@ -59,6 +78,21 @@ class ListenerTests(SynchronousTestCase):
         """A socket that somebody listens on is left alone."""
         self.opened(f"[lmtp]\nlisten = unix:{self.path}\n")
         self.assertIn("another program listens there", self.refused(f"[lmtp]\nlisten = unix:{self.path}\n"))
+
+    def test_adopted_unix_socket(self) -> None:
+        """Accepting leaves the permissions alone, and stopping leaves file and socket to whoever opened them."""
+        (listener,) = self.opened(f"[lmtp]\nlisten = unix:{self.path}\nsocket_mode = 0600\n")
+        opened = listener.socket.dup()
+        self.addCleanup(opened.close)
+        reactor, factory = ReadingClock(), ServerFactory()
+        port = listener.start(reactor, factory)  # type: ignore[arg-type]  # what a port uses of it
+        self.assertEqual((self.path.stat().st_mode & 0o777, factory.numPorts), (0o600, 1))
+        self.assertEqual(len(reactor.readers), 1)
+        port.stopListening()
+        reactor.advance(0)
+        self.assertEqual((reactor.readers, factory.numPorts), (set(), 0))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.path))
 
     def test_a_file_is_not_replaced(self) -> None:
         """A file that is no socket is left alone."""
