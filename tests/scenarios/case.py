@@ -127,8 +127,7 @@ class Scenario(unittest.TestCase):
         self.assertEqual(typ, "OK", data)
         if data == [b"0"]:
             return []
-        _, fetched = imap.fetch("1:*", "(BODY.PEEK[])")
-        return [item[1] for item in fetched if isinstance(item, tuple)]
+        return [octets for _, octets in fetch(imap, "1:*", "BODY.PEEK[]")]
 
     def files(self, user: str = "alice", folder: str = "") -> list[Path]:
         """The files of a mailbox: a Maildir++ folder such as .Sent, or the inbox."""
@@ -183,6 +182,22 @@ def folders(imap: imaplib.IMAP4, command: str = "LIST") -> dict[str, set[str]]:
             name = rest.partition(" ")[2].strip('"')
             found[name] = set(attributes.lstrip("(").split())
     return dict(sorted(found.items(), key=lambda item: -item[0].count("/")))
+
+
+def fetch(imap: imaplib.IMAP4, numbers: str, *items: str) -> list[tuple[bytes, bytes]]:
+    """FETCH: for each message the text of the response, and its literal (empty if there is none; one at most)."""
+    found: list[tuple[bytes, bytes]] = []
+    rest_of_line = False
+    for piece in imap.fetch(numbers, f"({' '.join(items)})")[1]:
+        if isinstance(piece, tuple):
+            found.append(piece)
+        elif piece is not None and rest_of_line:
+            text, literal = found[-1]
+            found[-1] = (text + piece, literal)
+        elif piece is not None:
+            found.append((piece, b""))
+        rest_of_line = isinstance(piece, tuple)
+    return found
 
 
 def simple_message(subject: str = "hello", body: str = "How are you?\r\n", **fields: str) -> bytes:

@@ -37,7 +37,7 @@ AWKWARD: dict[str, bytes] = {
     "no colon": b"This is no header\r\nand has no empty line\r\n",
     "dots": simple_message("dots", ".\r\n..\r\n...\r\n.leading\r\n\r\n.\r\n"),
     "dots only": b".\r\n.\r\n.\r\n",
-    "dot at the end": simple_message("dot", "the end\r\n."  "\r\n"),
+    "dot at the end": simple_message("dot", "the end\r\n.\r\n"),
     "very long line": simple_message("long", "x" * 100_000 + "\r\nshort\r\n"),
     "very long header": simple_message("y" * 50_000),
     "a thousand fields": b"".join(b"X-Field-%d: %d\r\n" % (number, number) for number in range(1000)) + b"\r\nHi\r\n",
@@ -49,10 +49,11 @@ AWKWARD: dict[str, bytes] = {
     "folded subject": b"From: friend@example.net\r\nSubject:\r\n\ta\r\n \tb\r\n\r\nHi\r\n",
     "two of everything": b"Subject: one\r\nSubject: two\r\nFrom: a@example.net\r\nFrom: b@example.net\r\n\r\nHi\r\n",
     "unclosed multipart": simple_message("unclosed", "--x\r\n\r\ntext\r\n", Content_Type="multipart/mixed; boundary=x"),
-    "deep multiparts": b"".join(
-        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level) for level in range(150)) + b"\r\nin\r\n",
+    "deep multiparts": b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
+                                for level in range(150)) + b"\r\nin\r\n",
     "attachment": with_attachment(300_000),
-    "trace of its own": b"Return-Path: <forged@example.org>\r\nReceived: from nowhere\r\n\tby nobody\r\n" + simple_message("trace"),
+    "trace of its own": (b"Return-Path: <forged@example.org>\r\nReceived: from nowhere\r\n\tby nobody\r\n"
+                         + simple_message("trace")),
     "bdat size of a chunk": simple_message("chunk", ("z" * 62 + "\r\n") * 4096),
 }
 """By name. All end with CRLF or are empty, none has a bare CR or LF or a NUL: that is refused (RFC 5321 2.3.8)."""

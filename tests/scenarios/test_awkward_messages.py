@@ -7,7 +7,7 @@ import smtplib
 
 import imapclient
 
-from tests.scenarios.case import HOST, STRANGER, Scenario, simple_message
+from tests.scenarios.case import HOST, STRANGER, Scenario, fetch, simple_message
 from tests.scenarios.messages import AWKWARD
 from tests.support.programs import run_octets
 
@@ -18,13 +18,13 @@ class Awkward(Scenario):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        poplib._MAXLINE = 1_000_000  # type: ignore[attr-defined]  # noqa: SLF001  # its 2048 is too short for real mail
+        poplib._MAXLINE = 1_000_000  # type: ignore[attr-defined]  # its 2048 is too short for real mail
         cls.addClassCleanup(setattr, poplib, "_MAXLINE", 2048)
 
-    def send_raw(self, smtp: smtplib.SMTP, message: bytes, recipient: str = "alice", options: tuple[str, ...] = ()) -> None:
+    def send_raw(self, smtp: smtplib.SMTP, message: bytes) -> None:
         """DATA without what smtplib changes: line ends are ours, only dots are doubled."""
-        smtp.mail(STRANGER, options)
-        smtp.rcpt(self.address(recipient))
+        smtp.mail(STRANGER, ["BODY=8BITMIME"])
+        smtp.rcpt(self.address("alice"))
         self.assertEqual(smtp.docmd("DATA")[0], 354)
         stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
         smtp.send(stuffed + b".\r\n")
@@ -35,7 +35,7 @@ class Awkward(Scenario):
         """DATA, then FETCH BODY[] and RETR: byte-identical below the trace fields."""
         with self.smtp() as smtp:
             for message in AWKWARD.values():
-                self.send_raw(smtp, message, options=("BODY=8BITMIME",))
+                self.send_raw(smtp, message)
         stored = self.inbox()
         self.assertEqual(len(stored), len(AWKWARD))
         pop3 = self.pop3()
@@ -51,11 +51,12 @@ class Awkward(Scenario):
         """BDAT in three pieces gives the same octets as DATA."""
         with self.smtp() as smtp:
             for message in AWKWARD.values():
-                smtp.mail(STRANGER, ("BODY=8BITMIME",))
+                smtp.mail(STRANGER, ["BODY=8BITMIME"])
                 smtp.rcpt(self.address("bob"))
                 third = len(message) // 3
-                for piece, last in ((message[:third], ""), (message[third:2 * third], ""), (message[2 * third:], " LAST")):
-                    smtp.send(f"BDAT {len(piece)}{last}\r\n".encode() + piece)
+                first, second, last = message[:third], message[third:2 * third], message[2 * third:]
+                for piece, end in ((first, ""), (second, ""), (last, " LAST")):
+                    smtp.send(f"BDAT {len(piece)}{end}\r\n".encode() + piece)
                     code, text = smtp.getreply()
                     self.assertEqual(code, 250, text)
         for (name, sent), stored in zip(AWKWARD.items(), self.inbox("bob"), strict=True):
@@ -86,16 +87,16 @@ class Awkward(Scenario):
         names = [name for name, message in AWKWARD.items() if message]
         for number, name in enumerate(names, 1):
             with self.subTest(name):
-                parts = []
-                for section in ("BODY.PEEK[HEADER]", "BODY.PEEK[TEXT]", "BODY.PEEK[]<7.20>"):
-                    _, fetched = imap.fetch(str(number), f"({section})")
-                    parts.append(fetched[0][1] if isinstance(fetched[0], tuple) else b"")
-                self.assertEqual(parts[0] + parts[1], AWKWARD[name])
-                self.assertEqual(parts[2], AWKWARD[name][7:27])
+                header, text, piece = (
+                    fetch(imap, str(number), section)[0][1]
+                    for section in ("BODY.PEEK[HEADER]", "BODY.PEEK[TEXT]", "BODY.PEEK[]<7.20>"))
+                self.assertEqual(header + text, AWKWARD[name])
+                self.assertEqual(piece, AWKWARD[name][7:27])
 
     def test_bare_line_ends_are_refused(self) -> None:
         """A bare CR or LF is refused (550 5.6.11), nothing is stored, and the session goes on."""
-        for message in (b"Subject: a\nb\r\n\r\nHi\r\n", b"Subject: a\r\n\r\nbare\rcr\r\n", b"Subject: a\r\n\r\nx\n.\r\ny\r\n"):
+        for message in (b"Subject: a\nb\r\n\r\nHi\r\n", b"Subject: a\r\n\r\nbare\rcr\r\n",
+                        b"Subject: a\r\n\r\nx\n.\r\ny\r\n"):
             with self.subTest(message):
                 smtp = self.smtp()
                 smtp.mail(STRANGER)
@@ -146,4 +147,5 @@ class Awkward(Scenario):
         self.assertDelivered(whole, sent)
         self.assertEqual(run_octets(*common, f"pop3s://{HOST}:{self.server.ports['pop3s']}/1").stdout, whole)
         part = run_octets(*common, f"{imap};MAILINDEX=1;SECTION=2").stdout
-        self.assertEqual(part.rstrip(), sent.partition(b"filename=noise.bin\r\n\r\n")[2].partition(b"--=_b--")[0].rstrip())
+        attachment = sent.partition(b"filename=noise.bin\r\n\r\n")[2].partition(b"\r\n--=_b--")[0]
+        self.assertEqual(part.rstrip(b"\r\n"), attachment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.scenarios.case import HOST, Scenario, simple_message
+from tests.scenarios.case import HOST, Scenario, fetch, simple_message
 from tests.scenarios.messages import with_attachment
 from tests.support.programs import run, run_octets
 
@@ -81,12 +81,11 @@ class BigMessage(Scenario):
         imap.select("Archive")
         for start, length in ((0, 100), (10 * MEGABYTE + 7, 300_000), (len(BIG) - 50, 100), (len(BIG) + 1, 5)):
             with self.subTest(start):
-                _, fetched = imap.fetch("1", f"(BODY.PEEK[]<{start}.{length}>)")
-                piece = fetched[0][1] if isinstance(fetched[0], tuple) else b""
+                ((_, piece),) = fetch(imap, "1", f"BODY.PEEK[]<{start}.{length}>")
                 self.assertEqual(piece, BIG[start:start + length])
         attachment = BIG.partition(b"filename=noise.bin\r\n\r\n")[2].partition(b"\r\n--=_b--")[0]
-        _, fetched = imap.fetch("1", f"(BODY.PEEK[2]<{5 * MEGABYTE}.1000>)")
-        self.assertEqual(fetched[0][1], attachment[5 * MEGABYTE:5 * MEGABYTE + 1000])
+        ((_, piece),) = fetch(imap, "1", f"BODY.PEEK[2]<{5 * MEGABYTE}.1000>")
+        self.assertEqual(piece, attachment[5 * MEGABYTE:5 * MEGABYTE + 1000])
         self.assertEqual(imap.copy("1", "Trash")[0], "OK")
         self.assertEqual(self.inbox(folder="Trash")[0], BIG)
         self.assertEqual(self.files(folder=".Trash")[0].stat().st_ino, self.files(folder=".Archive")[0].stat().st_ino)

@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 
 import imapclient
 
-from tests.scenarios.case import HOST, STRANGER, Scenario, simple_message
+from tests.scenarios.case import HOST, STRANGER, Scenario, fetch, simple_message
 from tests.support.programs import run, run_octets
 
 
@@ -83,9 +83,9 @@ class FirstMail(Scenario):
         imap = self.imap()
         self.assertEqual(imap.select(), ("OK", [b"1"]))
         self.assertEqual(imap.response("RECENT"), ("RECENT", [b"1"]))
-        _, data = imap.fetch("1", "(FLAGS ENVELOPE)")
-        self.assertIn(b'FLAGS (\\Recent)', data[0])
-        self.assertIn(b'"first mail" ((NIL NIL "friend" "example.net"))', data[0])
+        ((said, _),) = fetch(imap, "1", "FLAGS", "ENVELOPE")
+        self.assertIn(b"FLAGS (\\Recent)", said)
+        self.assertIn(b'"first mail" ((NIL NIL "friend" "example.net"))', said)
 
     def test_imapclient(self) -> None:
         """IMAPClient parses envelope, structure and flags."""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from tests.scenarios.case import HOST, STRANGER, Scenario, simple_message
+from tests.scenarios.case import HOST, STRANGER, Scenario, fetch, simple_message
 from tests.support.server import environment
 
 
@@ -92,9 +92,9 @@ class Lifecycle(Scenario):
         def state() -> tuple[object, ...]:
             client = self.imap()
             client.select("Kept", readonly=True)
-            fetched = client.fetch("1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE)")[1]
+            fetched = fetch(client, "1:*", "UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE")
             status = client.status("Kept", "(UIDVALIDITY UIDNEXT MESSAGES UNSEEN)")[1]
-            return sorted(line.replace(b" \\Recent", b"").replace(b"\\Recent", b"") for line in fetched), status
+            return [said.replace(b" \\Recent", b"").replace(b"\\Recent", b"") for said, _ in fetched], status
 
         before = state()
         self.server.restart()

@@ -113,8 +113,9 @@ class Fetchers(Scenario):
         self.directory = self.home()
         # what a program fetches goes through this into one file for each message
         self.mda = self.directory / "mda"
-        self.mda.write_text(f"#!{sys.executable}\nimport os, sys, uuid\n"
-                            f"open('{self.directory}/fetched-' + uuid.uuid4().hex, 'wb').write(sys.stdin.buffer.read())\n")
+        self.mda.write_text(
+            f"#!{sys.executable}\nimport sys, uuid\n"
+            f"open('{self.directory}/fetched-' + uuid.uuid4().hex, 'wb').write(sys.stdin.buffer.read())\n")
         self.mda.chmod(0o755)
         self.deliver(FIRST)
         self.deliver(SECOND)

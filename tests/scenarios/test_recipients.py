@@ -100,8 +100,8 @@ class Recipients(Scenario):
         self.server.command("user", "disable", "bob@example.test")
         self.addCleanup(self.server.command, "user", "enable", "bob@example.test")
         # answers are remembered for two seconds
-        code, text = self.eventually(
-            lambda: answer if (answer := self.refused("bob@example.test"))[0] != 250 else None)
+        self.eventually(lambda: self.refused("bob@example.test")[0] != 250)
+        code, text = self.refused("bob@example.test")
         self.assertEqual((code, text[:5]), (550, b"5.2.1"))
         self.server.command("user", "enable", "bob@example.test")
         self.assertEqual(len(self.inbox("bob")), 1)
