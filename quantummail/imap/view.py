@@ -129,6 +129,8 @@ class View:
             elif number := self.number(state.uid):
                 output.append(self.flags_line(number, state))
         self._expunged.update(uid for uid in changes.vanished if self.number(uid))
+        if changes.remaining is not None:
+            self._expunged.update(set(self.uids).difference(changes.remaining))
         self.modseq = max(self.modseq, changes.mailbox.highestmodseq)
         self.name = changes.mailbox.name
         if arrived:

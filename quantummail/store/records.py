@@ -148,6 +148,8 @@ class Changes:
     """In the order of UIDs."""
     vanished: tuple[int, ...]
     """UIDs expunged since, ascending."""
+    remaining: array[int] | None = None
+    """All UIDs that are left, where expunges were too long ago to be known one by one; `vanished` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)

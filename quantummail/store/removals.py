@@ -13,6 +13,9 @@ from quantummail.store.tables import accounts, contents, mailboxes, messages, re
 from quantummail.store.transaction import Transaction
 from quantummail.store.uids import PAGE, conditions
 
+# Clients that come back after more expunges than this compare all UIDs (RFC 7162 5.3 allows to forget)
+KEPT_TOMBSTONES = 20_000
+
 
 def remove_txn(
     transaction: Transaction,
@@ -31,11 +34,14 @@ def remove_txn(
     """
     connection = transaction.connection
     box = connection.execute(
-        select(mailboxes.c.directory, mailboxes.c.highestmodseq)
+        select(mailboxes.c.directory, mailboxes.c.highestmodseq, mailboxes.c.deleted, mailboxes.c.tombstones)
         .where(mailboxes.c.id == mailbox_id, mailboxes.c.account_id == account_id)
     ).one_or_none()
     if box is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
+    if only_deleted and not box.deleted:
+        # CLOSE and EXPUNGE are said often, and rarely find something
+        return ()
     query = select(
         messages.c.uid, messages.c.flags, messages.c.size, messages.c.email_id, messages.c.file, messages.c.on_disk
     ).where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id)
@@ -52,6 +58,7 @@ def remove_txn(
     modseq = box.highestmodseq + 1
     key = {"account_id": account_id, "mailbox_id": mailbox_id}
     connection.execute(insert(tombstones), [{**key, "modseq": modseq, "uid": row.uid} for row in doomed])
+    _bury_txn(transaction, key, modseq, box.tombstones + len(doomed))
     if not keep_files:
         connection.execute(insert(removals), [
             {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
@@ -83,6 +90,24 @@ def _forget_contents_txn(transaction: Transaction, account_id: int, email_ids: S
                 ~still_there,
             )
         )
+
+
+def _bury_txn(transaction: Transaction, key: dict[str, int], modseq: int, count: int) -> None:
+    """Count tombstones, and give the oldest up when there are too many; never those of this mod-sequence."""
+    connection = transaction.connection
+    here = (tombstones.c.account_id == key["account_id"]) & (tombstones.c.mailbox_id == key["mailbox_id"])
+    values = {"tombstones": count}
+    if count > 2 * KEPT_TOMBSTONES:
+        oldest_kept = connection.execute(
+            select(tombstones.c.modseq).where(here).order_by(tombstones.c.modseq.desc())
+            .offset(KEPT_TOMBSTONES - 1).limit(1)
+        ).scalar_one()
+        forgotten = min(oldest_kept, modseq) - 1
+        gone = connection.execute(delete(tombstones).where(here, tombstones.c.modseq <= forgotten)).rowcount
+        values = {"tombstones": count - gone}
+        if gone:
+            values["forgotten_modseq"] = forgotten
+    connection.execute(update(mailboxes).where(mailboxes.c.id == key["mailbox_id"]).values(values))
 
 
 def _count_down_txn(

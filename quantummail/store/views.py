@@ -25,7 +25,7 @@ MAILBOX_COLUMNS = (
     mailboxes.c.unseen, mailboxes.c.deleted, mailboxes.c.size,
 )
 _MAILBOX = Prepared(
-    select(*MAILBOX_COLUMNS, mailboxes.c.recent_from, mailboxes.c.directory)
+    select(*MAILBOX_COLUMNS, mailboxes.c.recent_from, mailboxes.c.directory, mailboxes.c.forgotten_modseq)
     .where(mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account"))
 )
 _UIDS = Prepared(select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid))
@@ -33,8 +33,8 @@ _UNSEEN = messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column(
 _FIRST_UNSEEN = Prepared(select(func.min(messages.c.uid)).where(_IN_MAILBOX, _UNSEEN))
 _CHANGED = Prepared(
     select(messages.c.uid, messages.c.modseq, messages.c.flags)
+    # sorted by UID afterwards: asked for that order, SQLite reads all messages of the mailbox instead of the new ones
     .where(_IN_MAILBOX, messages.c.modseq > bindparam("since"))
-    .order_by(messages.c.uid)
 )
 _VANISHED = Prepared(
     select(tombstones.c.uid)
@@ -73,7 +73,7 @@ def mailbox_of(row: AnyRow) -> Mailbox:
 
 
 def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) -> AnyRow | None:
-    """The mailbox's columns, `recent_from` and `directory`."""
+    """The mailbox's columns, `recent_from`, `directory` and `forgotten_modseq`."""
     return _MAILBOX.execute(connection, {"account": account_id, "box": mailbox_id}).one_or_none()
 
 
@@ -113,11 +113,15 @@ def changes_txn(connection: Connection, account_id: int, mailbox_id: int, since:
     key = {"account": account_id, "box": mailbox_id, "since": since}
     if row.highestmodseq <= since:
         return Changes(mailbox_of(row), keywords_txn(connection, account_id, mailbox_id), (), ())
+    changed = tuple(
+        FlagState(uid, modseq, flags) for uid, modseq, flags in sorted(_CHANGED.execute(connection, key).all())
+    )
+    keywords = keywords_txn(connection, account_id, mailbox_id)
+    if since < row.forgotten_modseq:
+        remaining = array("I", _UIDS.execute(connection, key).scalars())
+        return Changes(mailbox_of(row), keywords, changed, (), remaining)
     return Changes(
-        mailbox_of(row),
-        keywords_txn(connection, account_id, mailbox_id),
-        tuple(FlagState(uid, modseq, flags) for uid, modseq, flags in _CHANGED.execute(connection, key)),
-        tuple(_VANISHED.execute(connection, key).scalars()),
+        mailbox_of(row), keywords, changed, tuple(_VANISHED.execute(connection, key).scalars())
     )
 
 
