@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PAGE = 200
 # Changes of flags come in bursts; the files may lag a little
-_DELAY = 0.5
+_DELAY = 0.1
 
 _STALE = (
     select(
