@@ -77,7 +77,9 @@ class WheelTests(SynchronousTestCase):
     def test_an_installed_wheel_is_a_server(self) -> None:
         """Installed away from the checkout it makes its database, and twistd lists it."""
         place = temporary_directory(self)
-        pip("install", "--no-deps", "--no-warn-script-location", "--prefix", str(place / "prefix"), str(self.wheel))
+        # --ignore-installed: pip would first uninstall what these tests run in
+        pip("install", "--ignore-installed", "--no-deps", "--no-warn-script-location", "--prefix", str(place / "prefix"),
+            str(self.wheel))
         (packages,) = (place / "prefix").glob("lib/python*/site-packages")
         environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "HOME": str(place)}
 
