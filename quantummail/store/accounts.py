@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from quantummail.store.errors import AlreadyExists, NoSuchAlias, NoSuchDomain, NoSuchUser, NotAllowed
+from quantummail.store.errors import AlreadyExists, LimitReached, NoSuchAlias, NoSuchDomain, NoSuchUser, NotAllowed
 from quantummail.store.maildir import account_directory, sync_directory
 from quantummail.store.names import normal_address, normal_domain
 from quantummail.store.prepared import Prepared
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Directories of accounts that were deleted begin with this; `%` is followed by two hex digits in all others
 REMOVED = "%-removed-"
+MOST_TARGETS = 1000
 USER_COLUMNS = (
     accounts.c.id, accounts.c.address, accounts.c.admin, accounts.c.enabled, accounts.c.quota_bytes,
     accounts.c.quota_messages, accounts.c.used_bytes, accounts.c.used_messages, accounts.c.created,
@@ -278,6 +279,8 @@ def _add_alias_txn(transaction: Transaction, address: str, targets: Sequence[str
         alias_id = _alias_id_txn(connection, address)
     known = alias_targets_txn(connection, address)
     added = [target for target in dict.fromkeys(targets) if target not in known]
+    if len(known) + len(added) > MOST_TARGETS:
+        raise LimitReached(f"an alias has at most {MOST_TARGETS} targets")
     for position, target in enumerate(added, start=len(known)):
         connection.execute(
             insert(alias_targets), {"alias_id": alias_id, "position": position, "target": target}

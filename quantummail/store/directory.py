@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # Addresses that every domain must have (RFC 5321 4.5.1, RFC 2142): they reach an administrator if nothing else is said
 ROLES = frozenset(("postmaster", "abuse", "hostmaster", "webmaster", "noc", "security", "mailer-daemon"))
-MOST_TARGETS = 1000
-_DEEPEST = 10
 # Changes made by commands, in another process, are followed after this time
 _REMEMBERED_FOR = 2.0
 _REMEMBERED = 10_000
@@ -54,7 +53,7 @@ class Resolution:
     remote: list[str] = field(default_factory=list)
     """Addresses elsewhere that an alias leads to."""
     disabled: bool = False
-    """The only thing found was an account that is switched off."""
+    """Some of it leads to an account that is switched off."""
     owned: bool = False
     """The address itself (or its user without the detail) is an account or an alias: no role, no catch-all."""
     nearly_full: bool = False
@@ -107,45 +106,52 @@ def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter:
         return Resolution(ours=False)
     found = Resolution(ours=True)
     address = lookup_address(local_part, domain)
+    waiting, seen = deque([address]), {address}
+    while waiting:
+        current = waiting.popleft()
+        targets, owned = _step_txn(connection, current, delimiter, found)
+        if current == address:
+            found.owned = owned
+        for target in targets:
+            found.trail.append(f"{current} -> {target}")
+            if target in seen:
+                # more ways to the same address, or a circle
+                continue
+            seen.add(target)
+            if _is_ours_txn(connection, target.rpartition("@")[2]):
+                waiting.append(target)
+            else:
+                found.remote.append(target)
+    return found
+
+
+def _step_txn(
+    connection: Connection, address: str, delimiter: str, found: Resolution
+) -> tuple[Sequence[str], bool]:
+    """What an address of ours means: its account is added to `found`, or its targets come back.
+
+    True with them if it is an account or an alias itself, or one without its detail.
+    """
+    local_part, _, domain = address.rpartition("@")
     candidates = [address]
-    base, separator, _ = address.rpartition("@")[0].partition(delimiter) if delimiter else (address, "", "")
+    base, separator, _ = local_part.partition(delimiter) if delimiter else (local_part, "", "")
     # RFC 5233: user+detail; an address that begins with the delimiter has no user
     if separator and base:
         candidates.append(f"{base}@{domain}")
     for candidate in candidates:
-        if _expand_txn(connection, candidate, found, 0):
-            found.owned = True
-            return found
-    if found.disabled:
-        return found
-    if address.partition("@")[0] in ROLES:
-        _administrators_txn(connection, domain, found)
-    if not found.known and domain:
-        _expand_txn(connection, f"@{domain}", found, 0)
-    return found
-
-
-def _expand_txn(connection: Connection, address: str, found: Resolution, depth: int) -> bool:
-    """Follow an address. True if it is an account or an alias."""
-    row = connection.execute(_BY_ADDRESS, {"address": address}).one_or_none()
-    if row is not None:
-        if row.enabled:
+        row = connection.execute(_BY_ADDRESS, {"address": candidate}).one_or_none()
+        if row is not None and not row.enabled:
+            found.disabled = True
+            return (), False
+        if row is not None:
             _add_account(found, row)
             found.trail.append(f"{address} is an account")
-        elif not found.known:
-            found.disabled = True
-        return bool(row.enabled)
-    targets = alias_targets_txn(connection, address)
-    for target in targets:
-        step = f"{address} -> {target}"
-        if step in found.trail or depth >= _DEEPEST or len(found.trail) >= MOST_TARGETS:
-            continue
-        found.trail.append(step)
-        if _is_ours_txn(connection, target.rpartition("@")[2]):
-            _expand_txn(connection, target, found, depth + 1)
-        elif target not in found.remote:
-            found.remote.append(target)
-    return bool(targets)
+            return (), True
+        if targets := alias_targets_txn(connection, candidate):
+            return targets, True
+    if local_part in ROLES and _administrators_txn(connection, domain, found):
+        return (), False
+    return alias_targets_txn(connection, f"@{domain}") if domain else (), False
 
 
 def _add_account(found: Resolution, row: AnyRow) -> None:
@@ -161,12 +167,13 @@ def _add_account(found: Resolution, row: AnyRow) -> None:
     found.local[row.address] = Target(row.id, row.inbox, row.directory, room)
 
 
-def _administrators_txn(connection: Connection, domain: str, found: Resolution) -> None:
+def _administrators_txn(connection: Connection, domain: str, found: Resolution) -> bool:
     administrators = connection.execute(_ADMINISTRATORS).all()
     own = [row for row in administrators if row.address.endswith(f"@{domain}")]
     for row in own or administrators:
         _add_account(found, row)
         found.trail.append(f"{row.address} is an administrator")
+    return bool(administrators)
 
 
 def _is_ours_txn(connection: Connection, domain: str) -> bool:

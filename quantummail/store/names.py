@@ -34,6 +34,9 @@ def normal_address(text: str) -> str:
         address = Address.parse(text.strip())
     except ValueError as error:
         raise InvalidName(str(error)) from error
+    if str(address).startswith('"'):
+        # what people could not type into their mail programs, and no directory is named after
+        raise InvalidName("an address that needs quotes cannot be used here")
     if address.domain.startswith("["):
         raise InvalidName("an account needs a domain name, not an address literal")
     return lookup_address(address.local_part, normal_domain(address.domain))
