@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 READ_AHEAD = 64 * 1024
 STALLED_AFTER = 300.0
 CLOSED_AFTER = 10.0
+LEFT_AFTER = 1.0
 # A step that fails again and again does not get anywhere: 451 for ever would be an endless loop
 FAILURES_IN_A_ROW = 10
 
@@ -241,6 +242,8 @@ class Connection(Protocol):
         """End the connection because the server stops."""
         self.shutting_down()
         self.close()
+        # The end of a TLS connection waits for the peer's, and most peers are asleep
+        self._arm(LEFT_AFTER)
 
     def _arm(self, seconds: float) -> None:
         if self._timer is not None and self._timer.active():

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.wire.admission import ConnectionLimits
-from quantummail.wire.connection import CLOSED_AFTER, STALLED_AFTER, Connection
+from quantummail.wire.connection import CLOSED_AFTER, LEFT_AFTER, STALLED_AFTER, Connection
 from quantummail.wire.factory import ConnectionFactory
 from tests.support.transport import MemoryTransport, connect
 
@@ -338,6 +338,14 @@ class FactoryTests(ConnectionTestCase):
     def test_drain_nobody(self) -> None:
         """Without connections it is done at once."""
         self.successResultOf(self.factory.drain(30))
+
+    def test_drain_asleep(self) -> None:
+        """A peer that does not hang up (a TLS client asleep) is cut off soon, however patient the server is."""
+        _, transport = self.connect()
+        stopped = self.factory.drain(30)
+        self.clock.advance(LEFT_AFTER)
+        self.assertTrue(transport.disconnected)
+        self.successResultOf(stopped)
 
     def test_stopping(self) -> None:
         """A stopping server admits nobody."""
