@@ -1,8 +1,10 @@
-"""What scenarios share: one running server for each class, clients that trust its certificate, empty mailboxes."""
+"""What scenarios share: a running server, clients that trust its certificate, empty mailboxes."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import imaplib
 import poplib
 import shutil
@@ -25,28 +27,45 @@ STRANGER = "friend@example.net"
 imaplib._MAXLINE = 10_000_000  # type: ignore[attr-defined]  # there is no other way to say it
 
 
+@functools.cache
+def _shared_server() -> RunningServer:
+    # Wrong passwords that tests try must not slow down the next test
+    server = RunningServer(users=("alice", "bob"), settings={"login": {"free_failures": "1000", "client_failures": "0"}})
+    atexit.register(server.close)
+    return server
+
+
 class Scenario(unittest.TestCase):
-    """The server of `users` and `settings` runs as long as the class; every test finds empty mailboxes.
+    """Tests with a running server that find the mailboxes of `users` empty.
+
+    All classes share one server with alice and bob, unless a class wants its own: with other users or settings,
+    or because its tests make domains and aliases, or stop and measure the server.
 
     When the class is done, the log must not tell of anything unexpected.
     """
 
     users: Sequence[str] = ("alice", "bob")
     settings: Mapping[str, Mapping[str, str]] = {}
-    expects_trouble: Sequence[str] = ()
+    own_server = False
     server: RunningServer
+    _log_begins: int
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.server = RunningServer(users=cls.users, settings=cls.settings)
-        cls.addClassCleanup(cls.server.close)
-        cls.server.start()
+        if cls.own_server or cls.settings or not set(cls.users) <= {"alice", "bob"}:
+            cls.server = RunningServer(users=cls.users, settings=cls.settings)
+            cls.addClassCleanup(cls.server.close)
+        else:
+            cls.server = _shared_server()
+        if cls.server.process is None or cls.server.process.poll() is not None:
+            cls.server.start()
+        cls._log_begins = len(cls.server.log())
         cls.addClassCleanup(cls._check_log)
 
     @classmethod
     def _check_log(cls) -> None:
-        log = cls.server.log()
+        log = cls.server.log()[cls._log_begins:]
         for sign in ("Traceback", "unexpected error", "Unhandled"):
             if sign in log:
                 raise AssertionError(f"the log tells of something unexpected:\n{log[-6000:]}")

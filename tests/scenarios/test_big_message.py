@@ -22,6 +22,7 @@ class BigMessage(Scenario):
     """alice gets and reads 25 MB."""
 
     users = ("alice",)
+    own_server = True
     own_before: int
     resident_before: int
 

@@ -17,6 +17,8 @@ from tests.support.server import environment
 class Lifecycle(Scenario):
     """Signals, locks and restarts."""
 
+    own_server = True
+
     def setUp(self) -> None:
         assert self.server.process is not None
         if self.server.process.poll() is not None:

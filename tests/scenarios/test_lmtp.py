@@ -88,23 +88,3 @@ class Lmtp(Scenario):
         client = smtplib.LMTP(str(self.server.lmtp_socket))
         self.addCleanup(client.close)
         self.assertEqual(client.docmd("EHLO", "client.example.net")[0], 500)
-
-
-class LmtpQuota(Scenario):
-    """One of two recipients has no room."""
-
-    users = ("alice",)
-
-    def test_one_full(self) -> None:
-        """The one with room has the message, the other answer is 452; RCPT cannot know without SIZE."""
-        full = self.server.add_user("full", "--quota", "1K")
-        client = smtplib.LMTP(str(self.server.lmtp_socket), local_hostname="client.example.net")
-        self.addCleanup(client.close)
-        client.ehlo_or_helo_if_needed()
-        client.mail(STRANGER)
-        self.assertEqual([client.rcpt(self.address("alice"))[0], client.rcpt(full)[0]], [250, 250])
-        client.putcmd("data")
-        client.getreply()
-        client.send(simple_message("big", "x" * 70 + "\r\n" + 20 * ("y" * 70 + "\r\n")) + b".\r\n")
-        self.assertEqual([client.getreply()[0], client.getreply()[0]], [250, 452])
-        self.assertEqual(len(self.inbox("alice")), 1)

@@ -15,6 +15,7 @@ class Quota(Scenario):
     """small may keep 30 KB; few may keep three messages."""
 
     users = ("alice",)
+    own_server = True
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -50,6 +51,19 @@ class Quota(Scenario):
         said = run("swaks", "--server", f"{HOST}:{self.server.ports['smtp']}", "--from", STRANGER,
                    "--to", self.address("small"), "--body", "-", text=("y" * 70 + "\n") * 300, code=26)
         self.assertIn("452 4.2.2", said)
+
+    def test_lmtp(self) -> None:
+        """LMTP has an answer for each: the one with room has the message, the other answer is 452."""
+        client = smtplib.LMTP(str(self.server.lmtp_socket), local_hostname="client.example.net")
+        self.addCleanup(client.close)
+        client.ehlo_or_helo_if_needed()
+        client.mail(STRANGER)
+        self.assertEqual([client.rcpt(self.address(user))[0] for user in ("alice", "small")], [250, 250])
+        client.putcmd("data")
+        client.getreply()
+        client.send(BIG + b".\r\n")
+        self.assertEqual([client.getreply()[0], client.getreply()[0]], [250, 452])
+        self.assertEqual([len(self.inbox(user)) for user in ("alice", "small")], [1, 1])
 
     def test_append(self) -> None:
         """APPEND is NO [OVERQUOTA], before the literal is sent."""

@@ -86,6 +86,7 @@ class LostIndex(Scenario):
     """The database is gone, the tree is there."""
 
     users = ("alice",)
+    own_server = True
 
     def test_rebuilt(self) -> None:
         """Folders, flags, dates and octets are back; UIDs are above the old ones, or UIDVALIDITY is."""
