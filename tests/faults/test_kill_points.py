@@ -16,8 +16,8 @@ from tests.faults.wire import Gone, Smtp
 MOST_CALLS = 200
 # The short form leaves calls out, others each time
 STEP = 1 if LONG else 7
-# Files follow half a second behind the rows
-BEHIND = 1.5
+# Files follow a moment behind the rows
+BEHIND = 0.8
 
 Operation = Callable[[], None]
 
