@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.logger import Logger
 
+from quantummail.delivery.repetitions import Repetitions
 from quantummail.store.errors import OverQuota, StoreError
 from quantummail.store.records import Appended
 from quantummail.store.storing import NewMessage, Target
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
     from quantummail.message.envelope import Envelope
     from quantummail.store.messages import Messages
     from quantummail.store.spooled import SpooledBody
@@ -28,6 +31,13 @@ class Outcome:
     """Why it was not stored, fit for the sender."""
     full: bool = False
     """It was not stored because of the account's quota."""
+    repeated: bool = False
+    """It was stored when it came before."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the account has the message."""
+        return self.stored is not None or self.repeated
 
 
 class LocalDelivery:
@@ -35,14 +45,37 @@ class LocalDelivery:
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.delivery")
 
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, messages: Messages, clock: IReactorTime) -> None:
         self._messages = messages
+        self._repetitions = Repetitions(clock)
+
+    async def deliver_once(
+        self, envelope: Envelope, targets: Mapping[str, Target], heading: bytes, body: SpooledBody,
+        body_start: int = 0,
+    ) -> list[Outcome]:
+        """Like `deliver`, but who got the message when it failed for others does not get it again."""
+        holders = await self._repetitions.holders(envelope, body)
+        missing = {account: target for account, target in targets.items() if account not in holders}
+        outcomes = [Outcome(account, None, repeated=True) for account in targets if account in holders]
+        for outcome in outcomes:
+            self.log.info("message {id} is repeated: {account} has it already", id=envelope.id,
+                          account=outcome.account, connection=envelope.client.connection,
+                          client=envelope.client.address)
+        outcomes += await self.deliver(envelope, missing, heading, body, body_start)
+        good = [outcome.account for outcome in outcomes if outcome.good]
+        if 0 < len(good) < len(outcomes):
+            await self._repetitions.remember(envelope, body, holders.union(good))
+        elif holders and len(good) == len(outcomes):
+            self._repetitions.forget(envelope, body)
+        return outcomes
 
     async def deliver(
         self, envelope: Envelope, targets: Mapping[str, Target], heading: bytes, body: SpooledBody,
         body_start: int = 0,
     ) -> list[Outcome]:
         """Deliver to every account of `targets` (address to INBOX). What is stored is on stable storage."""
+        if not targets:
+            return []
         message = NewMessage(envelope.id, heading, body_start=body_start)
         results = await self._messages.deliver(list(targets.values()), message, body)
         return [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from quantummail.message.address_list import strict_addresses
-from quantummail.message.headers import Headers, without_fields
+from quantummail.message.headers import MAX_FIELDS, Headers, without_fields
 from quantummail.reception.trace import rfc5322_date
 from quantummail.smtp.reply import Refusal
 
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
 # RFC 5322 3.6: once at most. Two of them show one person to the filter and another to the reader.
 _SINGLE = (b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Date", b"Subject", b"Message-ID", b"In-Reply-To",
            b"References")
+
+
+# RFC 5322 2.2, 4.5: field-name *WSP ":"; a line that begins with WSP continues the field before
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:.*(?:\n[ \t].*)*\n?")
+
+
+def fields_end(header: bytes) -> int:
+    """Where the fields of a submitted header end: with its empty line, or before a line that is no field.
+
+    What comes behind is text, as other servers see it too: mail programs of shell scripts forget the empty line, and
+    whoever hides a field behind such a line has not written one.
+    """
+    position = 0
+    while match := _FIELD.match(header, position):
+        position = match.end()
+    if header.startswith(b"\r\n", position):
+        position += 2
+    return position
 
 
 class Authorship:
@@ -34,6 +53,9 @@ class Authorship:
     async def completed(self, header: bytes, envelope: Envelope, seconds: float) -> bytes:
         """The header with what is missing, without what must not be seen. Raises `Refusal`."""
         headers = Headers.scan(header)
+        if not headers.complete:
+            # a second From may be behind
+            raise Refusal(552, "5.6.0", f"The message has more than {MAX_FIELDS} header fields")
         for name in _SINGLE:
             if len(headers.get_all(name)) > 1:
                 raise Refusal(550, "5.6.0", f"The message has more than one {name.decode()} field")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from quantummail.message.headers import header_end
 from quantummail.smtp.reply import Reply
 
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops: this message is looping")
@@ -12,5 +13,4 @@ _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 def has_looped(head: bytes, max_hops: int) -> bool:
     """Whether the header at the beginning of a message has more than `max_hops` Received fields."""
-    end = head.find(b"\r\n\r\n")
-    return len(_RECEIVED.findall(head, 0, end if end >= 0 else len(head))) > max_hops
+    return len(_RECEIVED.findall(head, 0, header_end(head))) > max_hops

@@ -93,7 +93,7 @@ class MXReceiver:
         body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
         if has_looped(await body.head(64 * 1024), self._settings.max_hops):
             return TOO_MANY_HOPS
-        outcomes = await self._delivery.deliver(
+        outcomes = await self._delivery.deliver_once(
             envelope, self._recipients.targets(envelope), self._heading(envelope), body
         )
         return reply_for(envelope.id, outcomes)

@@ -67,7 +67,7 @@ class Recipients:
 
 def reply_for(message_id: str, outcomes: Sequence[Outcome]) -> Reply:
     """One answer for several outcomes: good only if all are. What failed is to be tried again."""
-    failed = [outcome for outcome in outcomes if outcome.stored is None]
+    failed = [outcome for outcome in outcomes if not outcome.good]
     if not failed and outcomes:
         return Reply(250, "2.0.0", f"Ok: delivered as {message_id}")
     if failed and all(outcome.full for outcome in failed):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from twisted.logger import Logger
 
 from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.message.address import Address
 from quantummail.message.headers import MAX_OCTETS, header_end
-from quantummail.reception.authorship import Authorship
+from quantummail.reception.authorship import Authorship, fields_end
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
 from quantummail.reception.recipients import Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
@@ -31,6 +32,8 @@ LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 LOGIN_FAILED = Reply(535, "5.7.8", "Authentication failed: wrong user name or password")
 LOGIN_UNAVAILABLE = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
 NOT_YET = Reply(550, "5.7.1", "Sending to other domains is not possible yet: only local recipients")
+HEADER_TOO_LONG = Reply(552, "5.6.0", f"The header is longer than {MAX_OCTETS} octets")
+CANNOT_VERIFY = Reply(252, "2.1.5", "Cannot verify the user")
 KNOWN = Reply(250, "2.1.5", "Recipient known")
 
 
@@ -92,10 +95,13 @@ class SubmissionReceiver:
         """Who is logged in may ask whether an address of ours exists."""
         if not client.user:
             return LOGIN_FIRST
-        local_part, _, domain = argument.strip("<> ").rpartition("@")
-        found = await self._store.directory.resolve(local_part, domain) if local_part else None
-        if found is None or not found.ours:
-            return Reply(252, "2.1.5", "Cannot verify the user")
+        try:
+            address = Address.parse(argument.strip().removeprefix("<").removesuffix(">"))
+        except ValueError:
+            return CANNOT_VERIFY
+        found = await self._store.directory.resolve(address.local_part, address.domain)
+        if not found.ours:
+            return CANNOT_VERIFY
         return KNOWN if found.known else Reply(550, "5.1.1", "No such user here")
 
     def content(self) -> Content:
@@ -108,7 +114,8 @@ class SubmissionReceiver:
         head = await body.head(MAX_OCTETS)
         end = header_end(head)
         if end == len(head) < body.size:
-            return [Reply(552, "5.6.0", f"The header is longer than {MAX_OCTETS} octets")]
+            return [HEADER_TOO_LONG]
+        end = fields_end(head[:end])
         if has_looped(head, self._settings.max_hops):
             return [TOO_MANY_HOPS]
         now = time.time()
@@ -120,7 +127,7 @@ class SubmissionReceiver:
                           client=envelope.client.address)
             return [refusal.reply]
         heading = final_delivery(envelope) + received(envelope, self._settings.hostname, now) + header
-        outcomes = await self._delivery.deliver(
+        outcomes = await self._delivery.deliver_once(
             envelope, self._recipients.targets(envelope), heading, body, body_start=end
         )
         return [reply_for(envelope.id, outcomes)]

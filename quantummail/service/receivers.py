@@ -25,7 +25,7 @@ class Receivers:
         self._store = store
         self._authenticator = authenticator
         self._clock = clock
-        self._delivery = LocalDelivery(store.messages)
+        self._delivery = LocalDelivery(store.messages, clock)
         self._settings = ReceptionSettings(
             config.server.hostname, max_hops=config.delivery.max_hops, tarpit_after=config.delivery.tarpit_after,
             tarpit_delay=config.delivery.tarpit_delay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -68,6 +69,14 @@ class SpooledBody:
         if len(self._chunks) != 1:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0][:size]
+
+    async def digest(self) -> bytes:
+        """SHA-256 of all that was written."""
+        return self._digest() if self.in_memory else await self._threads.run(self._digest)
+
+    def _digest(self) -> bytes:
+        with self.octets() as octets:
+            return hashlib.sha256(octets).digest()
 
     @contextlib.contextmanager
     def octets(self) -> Iterator[bytes | mmap.mmap]:

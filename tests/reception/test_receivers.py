@@ -1,0 +1,317 @@
+"""Tests of quantummail.reception: mx, submission, recipients, hops and trace, from MAIL to the mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.delivery.local import LocalDelivery
+from quantummail.message.address import Address
+from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+from quantummail.message.ids import new_id
+from quantummail.reception.hops import has_looped
+from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
+from quantummail.reception.submission import SubmissionReceiver
+from quantummail.smtp.reply import Reply
+from quantummail.store.records import User
+from tests.store.messages import PLAIN, box, content, uids
+from tests.support.stores import make_store, make_user, now
+
+STRANGER = Client("192.0.2.1", helo="mx.elsewhere.test", protocol="ESMTP", connection="c1")
+SETTINGS = ReceptionSettings("mail.example.test", tarpit_after=2, tarpit_delay=1.0)
+
+
+class Logins:
+    """What an Authenticator says."""
+
+    def __init__(self, users: dict[tuple[str, str], User]) -> None:
+        self.users = users
+        self.failure: Exception | None = None
+
+    async def login(self, username: str, password: str, **_where: str) -> User:
+        """Check."""
+        if self.failure is not None:
+            raise self.failure
+        return self.users[username, password]
+
+
+class ReceptionCase(SynchronousTestCase):
+    """A server with two users and an alias for both."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = make_store(self)
+        self.alice = make_user(self.store)
+        self.bob = make_user(self.store, "bob@example.test")
+        now(self.store.aliases.add("both@example.test", ["alice@example.test", "bob@example.test"]))
+        now(self.store.aliases.add("away@example.test", ["x@elsewhere.test"]))
+        self.delivery = LocalDelivery(self.store.messages, self.clock)
+        self.logins = Logins({("alice@example.test", "right"): self.alice})
+        self.mx = MXReceiver(self.store, self.delivery, SETTINGS, self.clock)
+        self.lmtp = LMTPReceiver(self.store, self.delivery, SETTINGS, self.clock)
+        self.submission = SubmissionReceiver(
+            self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS)
+        self.client = STRANGER
+
+    def as_alice(self) -> None:
+        """Alice is logged in."""
+        self.client = Client("192.0.2.2", helo="laptop", protocol="ESMTPSA", connection="c2",
+                             user="alice@example.test", tls="TLSv1.3 X")
+
+    def rcpt(self, receiver: Any, address: str, sender: Sender | None = None) -> Reply:
+        """The answer to RCPT."""
+        recipient = Recipient(Address.parse(address) if "@" in address else Address(address, ""))
+        reply: Reply = now(receiver.rcpt(self.client, sender or Sender(None), recipient))
+        return reply
+
+    def send(
+        self, receiver: Any, recipients: Sequence[str], octets: bytes = PLAIN,
+        sender: str | None = "carol@elsewhere.test",
+    ) -> list[Reply]:
+        """A whole transaction; the replies to the message."""
+        sender_ = Sender(None if sender is None else Address.parse(sender))
+        self.assertEqual(now(receiver.mail(self.client, sender_)).code, 250)
+        for address in recipients:
+            self.assertEqual(self.rcpt(receiver, address, sender_).code, 250)
+        envelope = Envelope(
+            new_id(), self.client, sender_, tuple(Recipient(Address.parse(address)) for address in recipients))
+        body = receiver.content()
+        now(body.write(octets))
+        replies = list(now(receiver.message(envelope, body)))
+        body.discard()
+        return replies
+
+    def stored(self, user: User) -> bytes:
+        """The only message of a user."""
+        inbox = box(self.store, user.id)
+        (uid,) = uids(self.store, inbox)
+        return content(self.store, inbox, uid)
+
+
+class MXTests(ReceptionCase):
+    """Mail from strangers."""
+
+    def test_recipients(self) -> None:
+        """Only recipients of ours are taken; what each other address is answered."""
+        now(self.store.users.set_enabled("bob@example.test", False))
+        for address, code, status in (
+            ("alice@example.test", 250, "2.1.5"),
+            ("alice+x@example.test", 250, "2.1.5"),
+            ("nobody@example.test", 550, "5.1.1"),
+            ("alice@elsewhere.test", 550, "5.7.1"),
+            ("bob@example.test", 550, "5.2.1"),
+            ("away@example.test", 550, "5.7.1"),
+            ("postmaster", 550, "5.1.1"),
+        ):
+            self.mx._unknown = 0
+            reply = self.rcpt(self.mx, address)
+            self.assertEqual((reply.code, reply.status), (code, status), address)
+
+    def test_relay_patterns(self) -> None:
+        """Local parts that look like routes are names like others."""
+        for address in ("x%elsewhere.test@example.test", "elsewhere.test!x@example.test",
+                        '"x@elsewhere.test"@example.test', '"@elsewhere.test:x"@example.test'):
+            self.mx._unknown = 0
+            self.assertEqual(self.rcpt(self.mx, address).code, 550, address)
+
+    def test_full(self) -> None:
+        """A mailbox without room for the size that the sender tells is full for now."""
+        now(self.store.users.set_quota("alice@example.test", 1000, 0))
+        self.assertEqual(self.rcpt(self.mx, "alice@example.test", Sender(None, size=999)).code, 250)
+        self.assertEqual(self.rcpt(self.mx, "alice@example.test", Sender(None, size=2000)).code, 452)
+
+    def test_tarpit(self) -> None:
+        """Who guesses on waits for each answer."""
+        for _ in range(2):
+            self.assertEqual(self.rcpt(self.mx, "nobody@example.test").code, 550)
+        replies: list[Reply] = []
+        recipient = Recipient(Address.parse("nobody@example.test"))
+        Deferred.fromCoroutine(self.mx.rcpt(self.client, Sender(None), recipient)).addCallback(replies.append)
+        self.assertEqual(replies, [])
+        self.clock.advance(1)
+        self.assertEqual(len(replies), 1)
+
+    def test_trace(self) -> None:
+        """On top of the message are Return-Path, Delivered-To and Received, then its octets as they came."""
+        (reply,) = self.send(self.mx, ["alice@example.test"])
+        self.assertEqual(reply.code, 250)
+        stored = self.stored(self.alice)
+        self.assertRegex(stored.decode(), (
+            r"\AReturn-Path: <carol@elsewhere\.test>\r\nDelivered-To: alice@example\.test\r\n"
+            r"Received: from mx\.elsewhere\.test \(\[192\.0\.2\.1\]\)\r\n"
+            r"\tby mail\.example\.test \(QuantumMail\) with ESMTP id [0-9a-z]{16}\r\n"
+            r"\tfor <alice@example\.test>; \w{3}, .* \+0000\r\nFrom:"))
+        self.assertTrue(stored.endswith(PLAIN))
+
+    def test_several(self) -> None:
+        """Recipients do not learn of each other, and everybody gets it once."""
+        (reply,) = self.send(self.mx, ["alice@example.test", "both@example.test"], sender=None)
+        self.assertEqual(reply.code, 250)
+        for user in (self.alice, self.bob):
+            stored = self.stored(user)
+            self.assertTrue(stored.startswith(b"Return-Path: <>\r\nReceived:"))
+            self.assertNotIn(b"example.test>", stored.replace(b"<alice@example.test>\r\nSubject", b""))
+
+    def test_hostile_name(self) -> None:
+        """What a client calls itself can neither end the field nor begin another."""
+        self.client = Client("2001:db8::1", helo="x) (evil\r\nX: y", protocol="SMTP", tls="a)b")
+        self.send(self.mx, ["alice@example.test"])
+        stored = self.stored(self.alice)
+        self.assertIn(b"Received: from x???evil??X:?y ([IPv6:2001:db8::1])\r\n\t(using a?b)\r\n", stored)
+
+    def test_partly(self) -> None:
+        """A message that fails for one is answered with a temporary failure, and not delivered twice when repeated."""
+        now(self.store.users.set_quota("bob@example.test", 500, 0))
+        octets = PLAIN + b"x" * 500
+        (reply,) = self.send(self.mx, ["alice@example.test", "bob@example.test"], octets)
+        self.assertEqual(reply.code, 452)
+        now(self.store.users.set_quota("bob@example.test", 0, 0))
+        (reply,) = self.send(self.mx, ["alice@example.test", "bob@example.test"], octets)
+        self.assertEqual(reply.code, 250)
+        self.stored(self.alice)
+        self.stored(self.bob)
+
+    def test_loop(self) -> None:
+        """A message that has been everywhere is refused for good."""
+        (reply,) = self.send(self.mx, ["alice@example.test"], b"Received: x\r\n" * 51 + PLAIN)
+        self.assertEqual((reply.code, reply.status), (554, "5.4.6"))
+
+    def test_gone_meanwhile(self) -> None:
+        """A mailbox that is deleted between RCPT and message is a temporary failure."""
+        now(self.mx.mail(self.client, Sender(None)))
+        self.rcpt(self.mx, "alice@example.test")
+        now(self.store.users.delete("alice@example.test"))
+        body = self.mx.content()
+        now(body.write(PLAIN))
+        envelope = Envelope(new_id(), self.client, Sender(None), (Recipient(Address.parse("alice@example.test")),))
+        self.assertEqual(now(self.mx.message(envelope, body))[0].code, 451)
+
+    def test_no_login(self) -> None:
+        """Nobody logs in here, and nobody learns who exists."""
+        self.assertEqual(now(self.mx.authenticate(self.client, "", "a", "b"))[0].code, 503)
+        self.assertEqual(now(self.mx.vrfy(self.client, "alice@example.test")).code, 252)
+
+
+class LMTPTests(ReceptionCase):
+    """Mail that a local program hands over."""
+
+    def test_each(self) -> None:
+        """Each recipient has an answer of its own, in their order."""
+        now(self.store.users.set_quota("bob@example.test", 500, 0))
+        replies = self.send(
+            self.lmtp, ["bob@example.test", "alice@example.test", "both@example.test"], PLAIN + b"x" * 500)
+        self.assertEqual([reply.code for reply in replies], [452, 250, 452])
+
+    def test_loop(self) -> None:
+        """A loop is refused for each."""
+        replies = self.send(self.lmtp, ["alice@example.test", "bob@example.test"], b"Received: x\r\n" * 51 + PLAIN)
+        self.assertEqual([reply.code for reply in replies], [554, 554])
+
+    def test_again(self) -> None:
+        """What a program hands over twice is delivered twice."""
+        for _ in range(2):
+            self.send(self.lmtp, ["alice@example.test"])
+        self.assertEqual(len(uids(self.store, box(self.store, self.alice.id))), 2)
+
+
+class SubmissionTests(ReceptionCase):
+    """Mail from users."""
+
+    def test_login(self) -> None:
+        """Who logs in acts as themselves; everything else fails with one text."""
+        login = self.submission.authenticate
+        self.assertEqual(now(login(STRANGER, "", "alice@example.test", "right"))[1], "alice@example.test")
+        self.assertEqual(now(login(STRANGER, "Alice@example.test", "alice@example.test", "right"))[0].code, 235)
+        self.assertEqual(now(login(STRANGER, "bob@example.test", "alice@example.test", "right"))[0].code, 535)
+        for failure, code in ((LoginFailed(), 535), (LoginUnavailable(), 454)):
+            self.logins.failure = failure
+            self.assertEqual(now(login(STRANGER, "", "alice@example.test", "right"))[0].code, code)
+
+    def test_without_login(self) -> None:
+        """Nothing goes without a login."""
+        self.assertEqual(now(self.submission.mail(STRANGER, Sender(None))).code, 530)
+        self.assertEqual(now(self.submission.vrfy(STRANGER, "bob@example.test")).code, 530)
+
+    def test_sender(self) -> None:
+        """The envelope's sender is an address of the user, or null."""
+        self.as_alice()
+        for address, code in (("alice+x@example.test", 250), ("both@example.test", 250), ("bob@example.test", 553),
+                              ("alice@elsewhere.test", 553)):
+            self.assertEqual(now(self.submission.mail(self.client, Sender(Address.parse(address)))).code, code)
+        self.assertEqual(now(self.submission.mail(self.client, Sender(None))).code, 250)
+
+    def test_remote(self) -> None:
+        """Recipients elsewhere are refused, and told why."""
+        self.as_alice()
+        reply = self.rcpt(self.submission, "x@elsewhere.test")
+        self.assertEqual((reply.code, reply.status), (550, "5.7.1"))
+
+    def test_completed(self) -> None:
+        """What is missing is added, Bcc is gone, the text is as it was."""
+        self.as_alice()
+        octets = b"Subject: x\r\nBcc: bob@example.test\r\n\r\nText\r\n"
+        (reply,) = self.send(self.submission, ["bob@example.test"], octets, "alice@example.test")
+        self.assertEqual(reply.code, 250)
+        stored = self.stored(self.bob)
+        self.assertIn(b"with ESMTPSA id ", stored)
+        for name in (b"\r\nFrom: <alice@example.test>\r\n", b"\r\nDate: ", b"\r\nMessage-ID: <"):
+            self.assertEqual(stored.count(name), 1)
+        self.assertNotIn(b"Bcc", stored)
+        self.assertTrue(stored.endswith(b"\r\nSubject: x\r\n\r\nText\r\n"))
+
+    def test_no_empty_line(self) -> None:
+        """Text without a header is text."""
+        self.as_alice()
+        self.send(self.submission, ["bob@example.test"], b"Hello Bob\r\nFrom: the other side\r\n", "alice@example.test")
+        self.assertTrue(self.stored(self.bob).endswith(b"\r\n\r\nHello Bob\r\nFrom: the other side\r\n"))
+
+    def test_somebody_else(self) -> None:
+        """A message in somebody else's name is refused."""
+        self.as_alice()
+        for octets in (b"From: bob@example.test\r\n\r\n", b"Sender: bob@example.test\r\n\r\n"):
+            (reply,) = self.send(self.submission, ["bob@example.test"], octets, "alice@example.test")
+            self.assertEqual(reply.code, 553)
+
+    def test_huge_header(self) -> None:
+        """A header that is not looked at to its end is refused."""
+        self.as_alice()
+        octets = b"From: alice@example.test\r\n" + b"X: " + b"y" * 300_000 + b"\r\nFrom: bob@example.test\r\n\r\nText"
+        (reply,) = self.send(self.submission, ["bob@example.test"], octets, "alice@example.test")
+        self.assertEqual(reply.code, 552)
+
+    def test_large(self) -> None:
+        """A large message is completed and kept whole."""
+        self.as_alice()
+        octets = b"Subject: x\r\n\r\n" + b"y" * 2_000_000
+        self.send(self.submission, ["bob@example.test"], octets, "alice@example.test")
+        self.assertTrue(self.stored(self.bob).endswith(octets))
+
+    def test_verify(self) -> None:
+        """Who is logged in may ask for addresses of ours."""
+        self.as_alice()
+        for address, code in (("bob@example.test", 250), ("<Bob@EXAMPLE.test>", 250), ("nobody@example.test", 550),
+                              ("x@elsewhere.test", 252), ("bob", 252), ("", 252)):
+            self.assertEqual(now(self.submission.vrfy(self.client, address)).code, code, address)
+
+
+class HopTests(SynchronousTestCase):
+    """Received fields are counted in the header only."""
+
+    def test_limit(self) -> None:
+        """One more than allowed is a loop."""
+        self.assertFalse(has_looped(b"Received: x\r\n" * 3 + b"\r\n", 3))
+        self.assertTrue(has_looped(b"received : x\r\n" * 4 + b"\r\n", 3))
+
+    def test_text(self) -> None:
+        """What stands in the text does not count, also behind an empty header."""
+        for header in (b"A: b\r\n\r\n", b"\r\n"):
+            self.assertFalse(has_looped(header + b"Received: x\r\n" * 9 + b"\r\n", 3))
+
+    def test_folded(self) -> None:
+        """Neither does a field that goes on."""
+        self.assertFalse(has_looped(b"X: y\r\n" + b" Received: x\r\n" * 9 + b"\r\n", 3))
