@@ -14,7 +14,7 @@ RUN := var/quantummail.ini
 
 # Programs that the tests talk to, and Debian's names of their packages
 PROGRAMS := swaks curl mbsync offlineimap neomutt fetchmail mpop getmail openssl strace tmux
-PACKAGES := swaks curl isync offlineimap3 neomutt fetchmail mpop getmail6 openssl strace tmux ca-certificates procps
+PACKAGES := swaks libnet-ssleay-perl curl isync offlineimap3 neomutt fetchmail mpop getmail6 openssl strace tmux ca-certificates procps
 
 .PHONY: run test check docs faults programs clean
 

@@ -30,7 +30,8 @@ imaplib._MAXLINE = 10_000_000  # type: ignore[attr-defined]  # there is no other
 @functools.cache
 def _shared_server() -> RunningServer:
     # Wrong passwords that tests try must not slow down the next test
-    server = RunningServer(users=("alice", "bob"), settings={"login": {"free_failures": "1000", "client_failures": "0"}})
+    patient = {"free_failures": "1000", "client_failures": "0"}
+    server = RunningServer(users=("alice", "bob"), settings={"login": patient})
     atexit.register(server.close)
     return server
 
