@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 
-from quantummail.wire.admission import network_of
+from quantummail.wire.clients import is_local, neighbourhood_of, network_of
 
 _REMEMBERED = 50_000
-# Reading an address takes longer than all the rest, and most clients come back
-_ADDRESSES = 4096
-_network_of = lru_cache(_ADDRESSES)(network_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +126,7 @@ class Throttle:
 
         :param address: the account, normalised; empty when the name cannot be one.
         """
-        pair = f"{address} {_network_of(client)}" if address else ""
+        pair = f"{address} {network_of(client)}" if address else ""
         payers = self._payers(address, client, pair, now)
         if any(buckets.full(key, now) for buckets, key in payers):
             return None
@@ -147,31 +142,5 @@ class Throttle:
         payers = [(self._accounts, address)] if address else []
         # Programs on this machine, such as a webmail, log in for many people
         if not is_local(client):
-            payers += [(self._clients, _network_of(client)), (self._networks, neighbourhood_of(client))]
+            payers += [(self._clients, network_of(client)), (self._networks, neighbourhood_of(client))]
         return payers
-
-
-@lru_cache(_ADDRESSES)
-def is_local(client: str) -> bool:
-    """Whether the client is on this machine: a unix socket or a loopback address."""
-    if client == "unix":
-        return True
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-@lru_cache(_ADDRESSES)
-def neighbourhood_of(client: str) -> str:
-    """The wider network of a client, where guessers rent addresses by the hundred: a /24, or /48 of IPv6."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if address.version == 6:
-        if address.ipv4_mapped is None:
-            return str(ipaddress.ip_network((address, 48), strict=False))
-        address = address.ipv4_mapped
-    return str(ipaddress.ip_network((address, 24), strict=False))

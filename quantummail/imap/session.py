@@ -13,6 +13,7 @@ from quantummail.imap.registry import COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
 from quantummail.store import errors
+from quantummail.wire.clients import is_local
 
 if TYPE_CHECKING:
     from array import array
@@ -196,9 +197,7 @@ class Session:
         """Whether a password may travel on this connection (RFC 3501 11.1, RFC 9051 11.1)."""
         if self.wire.tls or self.settings.implicit_tls:
             return True
-        client = self.wire.client
-        loopback = client in ("unix", "::1", "::ffff:127.0.0.1") or client.startswith("127.")
-        return self.settings.plaintext_login and loopback
+        return self.settings.plaintext_login and is_local(self.wire.client)
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

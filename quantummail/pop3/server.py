@@ -10,13 +10,13 @@ from twisted.logger import Logger
 
 from quantummail.auth.login import LoginFailed, LoginUnavailable
 from quantummail.auth.sasl import MECHANISMS, SaslError, decode, encode, mechanism
-from quantummail.auth.throttle import is_local
 from quantummail.pop3.grammar import MAX_AUTH_LINE, MAX_LINE, Command, CommandError, parse
 from quantummail.pop3.maildrop import NoMessage
 from quantummail.pop3.multiline import END
 from quantummail.pop3.session import Session, State
 from quantummail.pop3.transaction import Interrupted, Transaction
 from quantummail.store.errors import StoreError
+from quantummail.wire.clients import is_local
 from quantummail.wire.connection import Connection
 from quantummail.wire.factory import ConnectionFactory
 from quantummail.wire.lines import LineTooLong

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.logger import Logger
@@ -13,6 +12,7 @@ from quantummail.smtp import events
 from quantummail.smtp.reply import LOCAL_ERROR, Reply
 from quantummail.smtp.server_session import ServerSession
 from quantummail.smtp.settings import SmtpSettings
+from quantummail.wire.clients import is_local
 from quantummail.wire.connection import Connection
 from quantummail.wire.factory import ConnectionFactory
 
@@ -234,16 +234,6 @@ class SMTPFactory(ConnectionFactory):
     def refusal_line(self, reason: str) -> bytes:
         status = "4.3.2" if self.stopping else "4.7.0"
         return Reply(421, status, f"{self.settings.hostname} {reason}").encode()
-
-
-def is_local(client: str) -> bool:
-    """Whether nobody on a network can listen to what this client sends."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return client == "unix"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
 
 
 _ANSWERS: Mapping[type, Callable[[SMTPConnection, Any], Awaitable[None]]] = {

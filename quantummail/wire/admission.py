@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from quantummail.wire.clients import network_of
 
 _REMEMBERED = 10_000
 
@@ -16,19 +17,6 @@ class ConnectionLimits:
     total: int = 1000
     per_client: int = 50
     per_client_per_minute: int = 0
-
-
-def network_of(client: str) -> str:
-    """What counts as one client: an IPv4 address, the /64 of an IPv6 address, or the text as it is (unix)."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if address.version == 6:
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return client
 
 
 class Admission:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.auth.throttle import Buckets, LoginLimits, Throttle, is_local, neighbourhood_of
+from quantummail.auth.throttle import Buckets, LoginLimits, Throttle
 
 LIMITS = LoginLimits(client=10, client_per_hour=10, network=30, network_per_hour=30, account=20, account_per_hour=20,
                      known=15, known_per_hour=3600)
@@ -141,22 +141,6 @@ class OwnerTests(ThrottleCase):
     def test_no_account(self) -> None:
         """A name that is no address counts for its client alone."""
         self.assertEqual(self.fail_until_refused(""), 10)
-
-
-class NetworkTests(SynchronousTestCase):
-    """What belongs together."""
-
-    def test_neighbourhoods(self) -> None:
-        """A /24 of IPv4, a /48 of IPv6."""
-        for client, network in [("192.0.2.77", "192.0.2.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"),
-                                ("::ffff:192.0.2.77", "192.0.2.0/24"), ("unix", "unix")]:
-            self.assertEqual(neighbourhood_of(client), network)
-
-    def test_local(self) -> None:
-        """Loopback addresses and unix sockets are this machine."""
-        for client, local in [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("unix", True),
-                              ("192.0.2.1", False), ("::2", False), ("", False)]:
-            self.assertEqual(is_local(client), local, client)
 
 
 class BucketTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.message.address import Address
 from quantummail.message.envelope import Sender
-from quantummail.smtp.server import SMTPConnection, is_local
+from quantummail.smtp.server import SMTPConnection
 from quantummail.wire.admission import ConnectionLimits
 from tests.smtp.receivers import Server
 from tests.support.transport import MemoryTransport, connect
@@ -414,10 +414,3 @@ class ConnectionTests(SynchronousTestCase):
         server.heard()
         self.assertEqual([line[:3] for line in server.say(b"STARTTLS\r\n")], ["502"])
         self.assertFalse(any("STARTTLS" in line for line in server.say(b"EHLO c\r\n")))
-
-    def test_is_local(self) -> None:
-        """Loopback addresses and unix sockets."""
-        for client in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "unix"):
-            self.assertTrue(is_local(client), client)
-        for client in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "x"):
-            self.assertFalse(is_local(client), client)

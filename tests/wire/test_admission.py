@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.wire.admission import Admission, ConnectionLimits, network_of
-
-
-class NetworkTests(SynchronousTestCase):
-    """What counts as one client."""
-
-    def test_table(self) -> None:
-        """Addresses, networks of IPv6, mapped addresses, unix sockets."""
-        for client, network in {
-            "192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-            "2001:db8:1:2::9": "2001:db8:1:2::/64",
-            "::ffff:192.0.2.1": "192.0.2.1", "unix": "unix", "fe80::1%eth0": "fe80::/64",
-        }.items():
-            self.assertEqual(network_of(client), network)
+from quantummail.wire.admission import Admission, ConnectionLimits
 
 
 class AdmissionTests(SynchronousTestCase):
