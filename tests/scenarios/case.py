@@ -59,10 +59,14 @@ class Scenario(unittest.TestCase):
             cls.addClassCleanup(cls.server.close)
         else:
             cls.server = _shared_server()
-        if cls.server.process is None or cls.server.process.poll() is not None:
-            cls.server.start()
+        cls._ensure_running()
         cls._log_begins = len(cls.server.log())
         cls.addClassCleanup(cls._check_log)
+
+    @classmethod
+    def _ensure_running(cls) -> None:
+        if cls.server.process is None or cls.server.process.poll() is not None:
+            cls.server.start()
 
     @classmethod
     def _check_log(cls) -> None:
@@ -73,6 +77,8 @@ class Scenario(unittest.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        # a test that failed may have left it stopped
+        self._ensure_running()
         self._leaving: set[str] = set()
         for user in self.users:
             self._empty(user)

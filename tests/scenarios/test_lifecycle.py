@@ -19,12 +19,6 @@ class Lifecycle(Scenario):
 
     own_server = True
 
-    def setUp(self) -> None:
-        assert self.server.process is not None
-        if self.server.process.poll() is not None:
-            self.server.start()
-        super().setUp()
-
     def stop_later(self, number: signal.Signals = signal.SIGTERM) -> subprocess.Popen[bytes]:
         """Ask the server to stop, and wait until it has begun to."""
         assert self.server.process is not None
