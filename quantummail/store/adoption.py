@@ -102,9 +102,12 @@ class Adoption:
         :param min_age: leave files alone that are younger (seconds): another process may be about to index them.
         """
         findings = Findings()
-        mended = await self._folders.mend(account_id, address)
-        findings.mailboxes += mended.mailboxes
-        findings.errors += mended.errors
+        try:
+            mended = await self._folders.mend(account_id, address)
+            findings.mailboxes += mended.mailboxes
+            findings.errors += mended.errors
+        except (OSError, StoreError) as error:
+            findings.errors.append(f"{address}: {error}")
         for row in await self._database.run(_boxes_txn, account_id):
             try:
                 await self._scan_mailbox(row, full, min_age, findings)

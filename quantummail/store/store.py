@@ -87,10 +87,10 @@ class Store:
         self._threads.start()
         if self._threaded:
             self._intake.start()
-        self._serving = serving
         self._numbering.interrupted = not await self.database.run(pairing.in_step_txn, self._root)
         if serving:
             await self.database.write(pairing.begin_txn, self._root)
+            self._serving = True
             await self._threads.run(self._empty_spool)
             self.mirror.wake()
             self._scan = Deferred.fromCoroutine(self._scan_all())
