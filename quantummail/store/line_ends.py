@@ -16,6 +16,24 @@ def with_crlf(octets: bytes) -> bytes:
     return octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+class Incoming:
+    """Converts a text that comes in pieces, such as what a client appends."""
+
+    __slots__ = ("_after_cr",)
+
+    def __init__(self) -> None:
+        self._after_cr = False
+
+    def converted(self, data: bytes) -> bytes:
+        """The next piece, with CRLF at the ends of its lines."""
+        other_half = data[:1] if self._after_cr and data[:1] == b"\n" else b""
+        self._after_cr = data[-1:] == b"\r"
+        rest = data[len(other_half) :]
+        if rest.count(b"\n") == rest.count(b"\r\n"):
+            return data
+        return other_half + with_crlf(rest)
+
+
 def next_block(descriptor: int, position: int, after_cr: bool) -> tuple[bytes, int, bool]:
     """Convert what stands at an offset of a file: the text, the offset behind it, and whether that is after a CR."""
     block = os.pread(descriptor, _BLOCK, position)

@@ -15,6 +15,7 @@ from quantummail.imap.grammar.mailbox import InvalidMailbox
 from quantummail.imap.registry import AUTHENTICATED, command
 from quantummail.imap.responses import Farewell, Refusal
 from quantummail.imap.session import refusal_of
+from quantummail.store import line_ends
 from quantummail.store.errors import Unavailable
 from quantummail.store.flags import split
 from quantummail.wire.lines import LineTooLong
@@ -86,7 +87,7 @@ async def _prepared(session: Session, arguments: Cursor, literal: Announced) -> 
 class Upload:
     """The octets of one message, then the end of the command."""
 
-    __slots__ = ("_body", "_box", "_error", "_options", "_remaining", "_session", "tag")
+    __slots__ = ("_body", "_box", "_error", "_line_ends", "_options", "_remaining", "_session", "tag")
     pushes = False
     interruptible = False
 
@@ -96,6 +97,8 @@ class Upload:
         self._options = options
         self._remaining = size
         self._body = session.store.bodies.spooled()
+        # RFC 3501 4.3: a message has CRLF line ends; programs of Unix append what they have
+        self._line_ends = line_ends.Incoming()
         self._error: Exception | None = None
         self.tag = session.tag
 
@@ -124,7 +127,7 @@ class Upload:
         if self._error is not None:
             return
         try:
-            await self._body.write(data)
+            await self._body.write(self._line_ends.converted(data))
         except OSError as error:
             # the rest is read over, so that the answer comes where the client expects it
             log.error("a message could not be spooled: {reason}", reason=str(error),
