@@ -86,8 +86,12 @@ class RunningServer:
         """Variables for the server, over those of `environment`."""
         self.process: subprocess.Popen[bytes] | None = None
         self._log_begins = 0
-        self._write_configuration(settings or {})
-        self._set_up(users, settings or {})
+        try:
+            self._write_configuration(settings or {})
+            self._set_up(users, settings or {})
+        except BaseException:
+            self.close()
+            raise
 
     # What scenarios use.
 
