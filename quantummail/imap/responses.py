@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from quantummail.imap.grammar import mailbox
+from quantummail.message.imap_string import astring
+from quantummail.message.mailbox_name import DELIMITER
 from quantummail.store import flags as store_flags
-
-_ATOM = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
-# A quoted string holds 7-bit text without CR, LF and NUL (RFC 3501 section 9, QUOTED-CHAR)
-_QUOTABLE = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]{0,1000}")
 
 PERMANENT_SYSTEM_FLAGS = tuple(store_flags.SYSTEM_FLAGS)
 
@@ -26,20 +23,6 @@ class Refusal(Exception):
 
 class Farewell(Exception):
     """Raised where nothing is left but to end the connection, with BYE and this text."""
-
-
-def string(octets: bytes) -> bytes:
-    """A string: quoted if it can be, otherwise a literal."""
-    if _QUOTABLE.fullmatch(octets):
-        return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
-    return b"{%d}\r\n" % len(octets) + octets
-
-
-def astring(octets: bytes) -> bytes:
-    """An atom if it can be, otherwise a string. NIL is quoted, since some clients read it as nothing."""
-    if _ATOM.fullmatch(octets) and octets.upper() != b"NIL":
-        return octets
-    return string(octets)
 
 
 def mailbox_name(name: str) -> bytes:
@@ -73,7 +56,7 @@ def permanent_flags(keywords: Sequence[str], *, read_only: bool) -> bytes:
 def list_line(response: bytes, attributes: Iterable[str], name: bytes) -> bytes:
     """``* LIST (attributes) "/" name``; LSUB the same."""
     return b'* %s (%s) "%s" %s\r\n' % (
-        response, " ".join(attributes).encode("ascii"), mailbox.DELIMITER.encode("ascii"), name
+        response, " ".join(attributes).encode("ascii"), DELIMITER.encode("ascii"), name
     )
 
 

@@ -8,6 +8,8 @@ import re
 _quoted = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-!#-\[\]-\x7f]*+").fullmatch
 _quotable = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*+").fullmatch
 _REPLACEMENT = "\ufffd".encode()
+# RFC 3501 9:  ATOM-CHAR = <any CHAR except atom-specials>
+_atom = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+").fullmatch
 _specials = re.compile(rb'["\\]')
 
 
@@ -24,3 +26,8 @@ def string(value: bytes) -> bytes:
 def nstring(value: bytes | None) -> bytes:
     """NIL for None."""
     return b"NIL" if value is None else string(value)
+
+
+def astring(value: bytes) -> bytes:
+    """An atom if it can be, otherwise a string. NIL is quoted, since some clients read it as nothing."""
+    return value if _atom(value) and value.upper() != b"NIL" else string(value)

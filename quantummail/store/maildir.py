@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 import re
 import socket
-import unicodedata
 
-from quantummail.message import modified_utf7
+from quantummail.message import mailbox_name, modified_utf7
 from quantummail.store.errors import InvalidName
 from quantummail.store.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
-MOST_LEVELS = 16
 IN_NEW = -1
 """The value of `on_disk` for a file in new/."""
 
@@ -51,19 +49,13 @@ def unescape(text: str) -> str:
 
 def check_name(name: str) -> str:
     """A mailbox name in its one true form (NFC, INBOX in capitals); `InvalidName` says what is wrong with it."""
-    name = unicodedata.normalize("NFC", name)
-    levels = name.split("/")
-    if levels[0].upper() == "INBOX":
-        levels[0] = "INBOX"
-    if "" in levels:
-        raise InvalidName("a mailbox name has an empty level")
-    if len(levels) > MOST_LEVELS:
-        raise InvalidName(f"a mailbox name has more than {MOST_LEVELS} levels")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise InvalidName("a mailbox name has a control character")
+    try:
+        name = mailbox_name.normal(name)
+    except ValueError as error:
+        raise InvalidName(str(error)) from None
     if len(folder(name)) > 255:
         raise InvalidName("a mailbox name is too long")
-    return "/".join(levels)
+    return name
 
 
 def folder(name: str) -> str:

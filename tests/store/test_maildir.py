@@ -110,8 +110,9 @@ class MailboxNameTests(SynchronousTestCase):
         self.assertEqual(check_name(name), name)
 
     def test_refused(self) -> None:
-        """Empty levels, control characters, too many levels and too long names are refused."""
-        for name in ("", "/", "a/", "/a", "a//b", "a\0b", "a\nb", "\x7f", "/".join("a" * 17), "x" * 256, "\udc80"):
+        """Empty levels, dots, control characters, too many levels and too long names are refused, as IMAP does."""
+        for name in ("", "/", "a/", "/a", "a//b", "..", "a/./b", "a\0b", "a\nb", "a\u2028b", "\x7f",
+                     "/".join("a" * 17), "x" * 256, "\udc80"):
             self.assertRaises(InvalidName, check_name, name)
 
     def test_inbox(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, responses
-from quantummail.imap.grammar.mailbox import DELIMITER, checked, decode, mailbox
+from quantummail.imap.grammar.mailbox import checked, decode, mailbox
 from quantummail.imap.registry import AUTHENTICATED, command
 from quantummail.imap.responses import Refusal
+from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor

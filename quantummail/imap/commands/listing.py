@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, responses
-from quantummail.imap.grammar.mailbox import DELIMITER, InvalidMailbox, decode
+from quantummail.imap.grammar.mailbox import InvalidMailbox, decode
 from quantummail.imap.grammar.patterns import ListPattern
 from quantummail.imap.registry import AUTHENTICATED, command
+from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
-from quantummail.imap.grammar.mailbox import DELIMITER
 from quantummail.imap.registry import AUTHENTICATED, command
+from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quantummail.imap.grammar.cursor import MAX_NUMBER, BadSyntax, Cursor, LimitExceeded
+from quantummail.message.imap_string import astring
 
 MAX_ITEMS = 100
 MAX_PATH = 100
@@ -21,7 +22,6 @@ _SECTION_TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIM
 _FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
 # partial = "<" number "." nz-number ">"
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([1-9][0-9]{0,9})>")
-_PLAIN = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +173,8 @@ def _specification(path: tuple[int, ...], text: str, fields: tuple[bytes, ...]) 
         parts.append(text.encode("ascii"))
     written = b".".join(parts)
     if fields:
-        names = [name if _PLAIN.fullmatch(name) else _quoted(name) for name in fields]
-        written += b" (" + b" ".join(names) + b")"
+        written += b" (" + b" ".join(map(astring, fields)) + b")"
     return written
-
-
-def _quoted(name: bytes) -> bytes:
-    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
 READERS: dict[str, Reader] = {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
-from quantummail.message import modified_utf7
+from quantummail.message import mailbox_name, modified_utf7
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
-
-DELIMITER = "/"
-MAX_LEVELS = 16
-MAX_LEVEL_OCTETS = 255
 
 
 class InvalidMailbox(Exception):
@@ -43,22 +38,9 @@ def encode(text: str) -> bytes:
 
 
 def checked(name: str) -> str:
-    """The name as we keep it; `InvalidMailbox` if it cannot be one.
-
-    What is checked is the decoded text: no control character, no empty level, no ``.`` or ``..``, no bounds exceeded.
-    """
-    name = unicodedata.normalize("NFC", name)
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
-        raise InvalidMailbox("Control characters are not allowed in mailbox names")
-    levels = name.split(DELIMITER)
-    if len(levels) > MAX_LEVELS:
-        raise InvalidMailbox(f"At most {MAX_LEVELS} levels in a mailbox name")
-    for level in levels:
-        if level in ("", ".", ".."):
-            raise InvalidMailbox("Empty levels, '.' and '..' are not allowed in mailbox names")
-        if len(level.encode("utf-8")) > MAX_LEVEL_OCTETS:
-            raise InvalidMailbox("Mailbox name too long")
-    # RFC 3501 5.1: INBOX in any case is the same mailbox; so is the parent of INBOX/x
-    if levels[0].upper() == "INBOX":
-        levels[0] = "INBOX"
-    return DELIMITER.join(levels)
+    """The name as we keep it; `InvalidMailbox` if it cannot be one."""
+    try:
+        return mailbox_name.normal(name)
+    except ValueError as error:
+        text = str(error)
+        raise InvalidMailbox(text[0].upper() + text[1:]) from None

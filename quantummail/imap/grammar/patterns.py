@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from quantummail.imap.grammar.cursor import LimitExceeded
-from quantummail.imap.grammar.mailbox import DELIMITER
+from quantummail.message.mailbox_name import DELIMITER
 
 MAX_WILDCARDS = 10
 _WILDCARDS = re.compile(r"[*%]+")
