@@ -1,20 +1,21 @@
-"""The Date field: seconds since the epoch, or None when it is no date (RFC 5322 3.3, 4.3)."""
+"""The Date field (RFC 5322 3.3, 4.3): read, however it is written, and written."""
 
 from __future__ import annotations
 
 import re
+import time
 from datetime import date
 
-_MONTHS = {
-    name: number for number, name in enumerate(
-        (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1)
-}
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH_NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
+"""From 1, by the names in lower case."""
+EPOCH = date(1970, 1, 1).toordinal()
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # RFC 5322 4.3; hours east of Greenwich. Single letters were defined wrongly once and mean -0000.
 _ZONES = {
     b"ut": 0, b"gmt": 0, b"utc": 0, b"est": -5, b"edt": -4, b"cst": -6, b"cdt": -5, b"mst": -7, b"mdt": -6,
     b"pst": -8, b"pdt": -7,
 }
-_EPOCH = date(1970, 1, 1).toordinal()
 # A longer value is no date; everything below is bounded by this
 _MAX_LENGTH = 256
 
@@ -49,14 +50,14 @@ def parse_date(value: bytes) -> int | None:
         month, day, hour, minute, second, name, year, zone = match.groups()
         zone = zone or name
     offset = _zone(zone)
-    number = _MONTHS.get(month.lower())
+    number = MONTH_NUMBERS.get(month.lower())
     if number is None or offset is None or len(year) > 4:
         return None
     hours, minutes, seconds = int(hour), int(minute), int(second or 0)
     if hours > 23 or minutes > 59 or seconds > 60:
         return None
     try:
-        days = date(_year(year), number, int(day)).toordinal() - _EPOCH
+        days = date(_year(year), number, int(day)).toordinal() - EPOCH
     except ValueError:
         return None
     # a leap second (60) is the first second of the next minute for everybody's clock
@@ -85,3 +86,12 @@ def _zone(zone: bytes | None) -> int | None:
         return -seconds if zone[:1] == b"-" else seconds
     # RFC 5322 4.3: other names are to be taken as -0000
     return _ZONES.get(zone.lower(), 0) * 3600
+
+
+def rfc5322_date(seconds: float) -> str:
+    """A moment as header fields have it (RFC 5322 3.3), in UTC."""
+    moment = time.gmtime(seconds)
+    return (
+        f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02d} {MONTHS[moment.tm_mon - 1]} {moment.tm_year} "
+        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000"
+    )

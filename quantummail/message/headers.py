@@ -18,7 +18,6 @@ _MAX_PATTERN_NAMES = 50
 # RFC 5322 4.5: white space may stand before the colon. Bare LF is taken for a line end too (adopted files).
 # One match is one field with all its lines, or a line without colon, which is no field but does not end the header.
 _field = re.compile(rb"([^\n:]*+)(:?)[ \t]*+(.*(?:\n[ \t].*)*+)\n?")
-_line_ends = re.compile(rb"\r\n|\r|\n")
 _spaces = re.compile(rb"[ \t]{2,}|\t")
 # a header block ends at the first empty line
 _empty_line = re.compile(rb"\n\r?\n")

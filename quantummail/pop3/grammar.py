@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# RFC 2449 4: "a maximum command line of 255 octets", CRLF included; RFC 5034 4 takes longer ones for AUTH
+# RFC 2449 4: "a maximum command line of 255 octets", CRLF included; AUTH takes longer ones (RFC 5034 4)
 MAX_LINE = 255
-MAX_AUTH_LINE = 12288
 
 
 class CommandError(ValueError):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from twisted.logger import Logger
 
 from quantummail.auth.login import LoginFailed, LoginUnavailable
+from quantummail.auth.sasl import MAX_LINE as MAX_AUTH_LINE
 from quantummail.auth.sasl import MECHANISMS, SaslError, decode, encode, mechanism
-from quantummail.pop3.grammar import MAX_AUTH_LINE, MAX_LINE, Command, CommandError, parse
+from quantummail.pop3.grammar import MAX_LINE, Command, CommandError, parse
 from quantummail.pop3.maildrop import NoMessage
 from quantummail.pop3.multiline import END
 from quantummail.pop3.session import Session, State

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from quantummail.message.address_list import strict_addresses
+from quantummail.message.date import rfc5322_date
 from quantummail.message.headers import MAX_FIELDS, Headers, without_fields
-from quantummail.reception.trace import rfc5322_date
 from quantummail.smtp.reply import Refusal
 
 if TYPE_CHECKING:

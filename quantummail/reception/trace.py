@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 
+from quantummail.message.date import rfc5322_date
 from quantummail.message.envelope import Envelope
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # RFC 5322 3.2.2: parentheses and backslashes would end the comment that they stand in
 _COMMENT_SPECIALS = re.compile(r"[()\\]")
 # What a HELO name may hold to stand in the header as it is; everything else is shown as `?`
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
-
-
-def rfc5322_date(seconds: float) -> str:
-    """A date as header fields have it (RFC 5322 3.3), in UTC."""
-    moment = time.gmtime(seconds)
-    return (
-        f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02d} {_MONTHS[moment.tm_mon - 1]} {moment.tm_year} "
-        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000"
-    )
 
 
 def received(envelope: Envelope, hostname: str, seconds: float) -> bytes:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.pop3.grammar import MAX_AUTH_LINE, MAX_LINE, Command, CommandError, parse
+from quantummail.auth.sasl import MAX_LINE as MAX_AUTH_LINE
+from quantummail.pop3.grammar import MAX_LINE, Command, CommandError, parse
 
 GOOD = [
     (b"QUIT\r\n", Command("QUIT")),

@@ -78,14 +78,14 @@ class Cursor:
 
     def tag(self) -> str:
         """The tag of a command."""
-        tag = self._match(_TAG, "Invalid tag")
+        tag = self.matching(_TAG, "Invalid tag")
         if len(tag) > MAX_TAG:
             raise BadSyntax("Invalid tag")
         return tag.decode("ascii")
 
     def atom(self) -> str:
         """An atom as it is written."""
-        return self._match(_ATOM, "Expected an atom").decode("ascii")
+        return self.matching(_ATOM, "Expected an atom").decode("ascii")
 
     def word(self) -> str:
         """An atom that means the same in any case; given in upper case."""
@@ -93,20 +93,17 @@ class Cursor:
 
     def matching(self, pattern: re.Pattern[bytes], complaint: str) -> bytes:
         """What `pattern` finds here; `BadSyntax` with the complaint if it does not."""
-        return self._match(pattern, complaint)
+        found = pattern.match(self.data, self.position)
+        if found is None:
+            raise BadSyntax("Missing argument" if self.at_end else complaint)
+        self.position = found.end()
+        return found[0]
 
     def number(self, maximum: int = MAX_NUMBER) -> int:
         """A number of digits only, at most `maximum`."""
-        number = int(self._match(_NUMBER, "Expected a number"))
+        number = int(self.matching(_NUMBER, "Expected a number"))
         if number > maximum:
             raise BadSyntax("Number too large")
-        return number
-
-    def nz_number(self) -> int:
-        """A number that is not zero."""
-        number = self.number()
-        if number == 0:
-            raise BadSyntax("Expected a number above zero")
         return number
 
     def string(self) -> bytes:
@@ -123,14 +120,14 @@ class Cursor:
         start = self.peek()
         if start in (b'"', b"{"):
             return self.string()
-        return self._match(_ASTRING_CHARS, "Expected a string")
+        return self.matching(_ASTRING_CHARS, "Expected a string")
 
     def list_mailbox(self) -> bytes:
         """A mailbox pattern of LIST: wildcards need no quotes."""
         start = self.peek()
         if start in (b'"', b"{"):
             return self.string()
-        return self._match(_LIST_CHARS, "Expected a mailbox pattern")
+        return self.matching(_LIST_CHARS, "Expected a mailbox pattern")
 
     def nstring(self) -> bytes | None:
         """A string, or NIL as None."""
@@ -145,13 +142,6 @@ class Cursor:
             return self.astring().decode("utf-8")
         except UnicodeDecodeError:
             raise BadSyntax("Text is not UTF-8") from None
-
-    def _match(self, pattern: re.Pattern[bytes], complaint: str) -> bytes:
-        found = pattern.match(self.data, self.position)
-        if found is None:
-            raise BadSyntax("Missing argument" if self.at_end else complaint)
-        self.position = found.end()
-        return found[0]
 
     def _quoted(self) -> bytes:
         found = _QUOTED.match(self.data, self.position)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 import time
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar.cursor import BadSyntax
+from quantummail.message.date import EPOCH, MONTH_NUMBERS, MONTHS
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
-
-_MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
-_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # date-time      = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE
 # date-day-fixed = (SP DIGIT) / 2DIGIT
@@ -51,27 +48,14 @@ def day(cursor: Cursor) -> int:
 
 def _day(day_of_month: int, month: bytes, year: int) -> int:
     try:
-        return calendar.timegm((year, _MONTHS.index(month.upper()) + 1, 1, 0, 0, 0)) // 86400 + _checked(
-            day_of_month, month, year
-        )
-    except ValueError:
+        return date(year, MONTH_NUMBERS[month.lower()], day_of_month).toordinal() - EPOCH
+    except (KeyError, ValueError):
         raise BadSyntax("Invalid date") from None
-
-
-def _checked(day_of_month: int, month: bytes, year: int) -> int:
-    date(year, _MONTHS.index(month.upper()) + 1, day_of_month)
-    return day_of_month - 1
 
 
 def render_date_time(moment: int) -> bytes:
     """INTERNALDATE, always in UTC: ``"17-Jul-1996 02:44:25 +0000"`` with its quotes."""
     year, month, day_of_month, hour, minute, second = time.gmtime(moment)[:6]
     return (
-        f'"{day_of_month:2d}-{_MONTH_NAMES[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'
+        f'"{day_of_month:2d}-{MONTHS[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'
     ).encode("ascii")
-
-
-def render_day(days: int) -> str:
-    """A day since the epoch as SEARCH writes it."""
-    value = date(1970, 1, 1) + timedelta(days=days)
-    return f"{value.day}-{_MONTH_NAMES[value.month - 1]}-{value.year:04d}"

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar.cursor import BadSyntax, LimitExceeded
+from quantummail.store.flags import MAX_KEYWORD_LENGTH, SYSTEM_FLAGS
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
 
-_SETTABLE = {
-    name.lower(): name for name in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
-}
-MAX_KEYWORD = 64
+_SETTABLE = {name.lower(): name for name in SYSTEM_FLAGS}
 MAX_FLAGS = 128
 
 
@@ -35,8 +33,8 @@ def flag(cursor: Cursor) -> str:
 def keyword(cursor: Cursor) -> str:
     """The name of a keyword."""
     name = cursor.atom()
-    if len(name) > MAX_KEYWORD:
-        raise LimitExceeded(f"A keyword has at most {MAX_KEYWORD} characters")
+    if len(name) > MAX_KEYWORD_LENGTH:
+        raise LimitExceeded(f"A keyword has at most {MAX_KEYWORD_LENGTH} characters")
     return name
 
 
