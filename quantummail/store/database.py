@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from quantummail.store.errors import Unavailable
+from quantummail.store.reserve import Reserve
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.transaction import Transaction, Work
 from quantummail.store.writer import Writer, commit_together
@@ -64,8 +65,9 @@ class Database:
 
     log = Logger(namespace="quantummail.store")
 
-    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int) -> None:
+    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int, reserve: Reserve) -> None:
         self._reactor = reactor
+        self._reserve = reserve
         self._readers = Threads(reactor, "store-reader", readers) if reactor else Inline()
         self._read_engine = make_engine(url)
         self.write_engine = make_engine(url, begin="BEGIN IMMEDIATE")
@@ -80,7 +82,7 @@ class Database:
         """Begin to work."""
         self._readers.start()
         if self._reactor is not None:
-            self._writer = Writer(self.write_engine, self._written)
+            self._writer = Writer(self.write_engine, self._written, self._reserve)
             self._writer.start()
 
     def stop(self) -> None:

@@ -50,7 +50,11 @@ class Messages:
         recent_from = None
         snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
         if claim_recent and snapshot.recent_from < snapshot.mailbox.uidnext:
-            recent_from = await self._database.write(claim_recent_txn, account_id, mailbox_id)
+            try:
+                recent_from = await self._database.write(claim_recent_txn, account_id, mailbox_id)
+            except Unavailable:
+                # on a full disk mail can be read all the same; next time it is recent again
+                return snapshot
             snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
         if recent_from is None:
             return snapshot

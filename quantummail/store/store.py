@@ -28,6 +28,7 @@ from quantummail.store.messages import Messages
 from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
 from quantummail.store.numbering import Numbering
+from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
 from quantummail.store.threads import Inline, Threads
 
@@ -49,7 +50,7 @@ class Store:
         self._spool = str(spool)
         self._threads: Inline | Threads = Threads(reactor, "store-files", _FILE_THREADS) if reactor else Inline()
         self._durability = Durability(self._root)
-        self.database = Database(url, reactor, readers)
+        self.database = Database(url, reactor, readers, Reserve(os.path.join(self._spool, "reserve")))
         self._intake = Intake(self._durability, self.database.submit, self.database.report)
         self._threaded = reactor is not None
         self.changes = ChangeHub()

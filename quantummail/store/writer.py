@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,10 +14,13 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.logger import Logger
 
 from quantummail.store.errors import StoreError, Unavailable
+from quantummail.store.reserve import Reserve
 from quantummail.store.transaction import Transaction, Work
 
 _log = Logger(namespace="quantummail.store")
 MOST_WORKS = 256
+# the shared memory of the log is a file too: SQLITE_IOERR_SHMSIZE
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
@@ -53,8 +57,15 @@ class _NotBegun(Exception):
     """Not even a transaction could be had: nobody's work is to blame."""
 
 
+class DiskFull(Unavailable):
+    """The database could not be written because the disk has no room."""
+
+
 def _unavailable(error: BaseException | None) -> Unavailable:
-    _log.error("the database failed: {error}", error=str(getattr(error, "orig", None) or error))
+    original = getattr(error, "orig", None)
+    _log.error("the database failed: {error}", error=str(original or error))
+    if getattr(original, "sqlite_errorcode", None) in _FULL:
+        return DiskFull("the disk is full")
     return Unavailable("the database is not available")
 
 
@@ -119,8 +130,12 @@ def _by_kind(works: Sequence[Work]) -> dict[Callable[..., Sequence[Any]], list[i
 class Writer:
     """The one thread that writes."""
 
-    def __init__(self, engine: Engine, publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None]) -> None:
+    def __init__(
+        self, engine: Engine, publish: Callable[[Sequence[tuple[Work, Any]], dict[int, int]], None],
+        reserve: Reserve | None = None,
+    ) -> None:
         self._engine = engine
+        self._reserve = reserve
         self._publish = publish
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -141,6 +156,8 @@ class Writer:
     def _run(self) -> None:
         connection: Connection | None = None
         stopping = False
+        if self._reserve is not None:
+            self._reserve.renew()
         while not stopping:
             works, stopping = self._take()
             if not works:
@@ -148,7 +165,7 @@ class Writer:
             try:
                 if connection is None:
                     connection = self._engine.connect()
-                results, changes = commit_together(connection, works)
+                results, changes = self._commit(connection, works)
             except Exception as error:  # noqa: BLE001  # the edge of the thread: nobody must wait for ever
                 _log.failure("unexpected error while writing")
                 results, changes = [_unavailable(error)] * len(works), {}
@@ -156,6 +173,21 @@ class Writer:
                 connection = None
             self._publish(list(zip(works, results, strict=True)), changes)
         _let_go(connection)
+
+    def _commit(self, connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
+        """Run works; those that a full disk stops once more, with the room that was kept back."""
+        results, changes = commit_together(connection, works)
+        if self._reserve is None:
+            return results, changes
+        stopped = [place for place, result in enumerate(results) if isinstance(result, DiskFull)]
+        if not stopped:
+            self._reserve.renew()
+        elif self._reserve.release():
+            again, changed = commit_together(connection, [works[place] for place in stopped])
+            changes.update(changed)
+            for place, result in zip(stopped, again, strict=True):
+                results[place] = result
+        return results, changes
 
     def _take(self) -> tuple[list[Work], bool]:
         works: list[Work] = []
