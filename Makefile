@@ -6,7 +6,8 @@
 #   make docs    the manual, in docs/_build/html
 #   make faults  the long tests of what must survive kill -9, full disks and power cuts
 
-PYTHON ?= python3.11
+# Debian's own, where it is: others may be in a home directory, where a server that is no longer root cannot read
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

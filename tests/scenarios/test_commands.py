@@ -21,6 +21,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import twisted
 from tests.support.server import ROOT, RunningServer, environment, free_ports
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
@@ -335,7 +336,14 @@ class LifeTests(SynchronousTestCase):
             self.assertEqual(process.wait(20), 0)
 
 
-@unittest.skipUnless(os.geteuid() == 0 and Path(sys.executable).resolve().parts[1] != "root", "needs root's rights")
+def _open_to_all(*paths: str | Path) -> bool:
+    """Whether every user may read what lies there."""
+    return all(parent.stat().st_mode & 0o001 for path in paths for parent in Path(path).resolve().parents)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root's rights")
+@unittest.skipUnless(_open_to_all(sys.executable, twisted.__file__, ROOT / "setup.cfg"),
+                     "Python or the checkout is in a directory that other users may not enter")
 class OwnerTests(SynchronousTestCase):
     """root administers a server that is another user."""
 
