@@ -26,6 +26,8 @@ class Incoming:
 
     def converted(self, data: bytes) -> bytes:
         """The next piece, with CRLF at the ends of its lines."""
+        if not data:
+            return data
         other_half = data[:1] if self._after_cr and data[:1] == b"\n" else b""
         self._after_cr = data[-1:] == b"\r"
         rest = data[len(other_half) :]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -20,6 +18,7 @@ from quantummail.store.records import Mailbox
 from quantummail.store.tables import mailboxes, messages, removals
 from quantummail.store.transaction import Transaction
 from tests.store.messages import PLAIN, append, box, content, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 LF = PLAIN.replace(b"\r\n", b"\n")
@@ -29,9 +28,7 @@ class TreeCase(SynchronousTestCase):
     """An account and its tree."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
+        self.directory = temporary_directory(self)
         self.store = make_store(self, self.directory)
         self.user = make_user(self.store)
         self.inbox = box(self.store, self.user.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from quantummail.store.errors import NoSuchMessage, Unavailable
 from quantummail.store.line_ends import Places, with_crlf
 from quantummail.store.records import Message
 from tests.store.messages import PLAIN, append, box
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 TEXT = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"bc"]), max_size=60).map(b"".join)
@@ -79,12 +79,11 @@ class ReadTests(SynchronousTestCase):
     """Reading messages."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.store = make_store(self, Path(temporary.name))
+        directory = temporary_directory(self)
+        self.store = make_store(self, directory)
         self.user = make_user(self.store)
         self.inbox = box(self.store, self.user.id)
-        self.maildir = Path(temporary.name) / "mail/example.test/alice"
+        self.maildir = directory / "mail/example.test/alice"
 
     def fetch(self) -> list[Message]:
         """All messages."""

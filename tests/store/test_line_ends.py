@@ -17,6 +17,11 @@ class IncomingTests(SynchronousTestCase):
         incoming = Incoming()
         self.assertEqual(b"".join([incoming.converted(piece) for piece in pieces]), with_crlf(b"".join(pieces)))
 
+    def test_empty_piece(self) -> None:
+        """An empty piece between the halves of a line end is nothing."""
+        incoming = Incoming()
+        self.assertEqual(b"".join([incoming.converted(piece) for piece in (b"\r", b"", b"\n")]), b"\r\n")
+
     def test_correct(self) -> None:
         """What has CRLF already stays the same octets."""
         text = b"a\r\nb\r\n"

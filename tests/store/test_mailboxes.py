@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store import mailboxes
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from tests.store.messages import PLAIN, append, box, content, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 
@@ -17,11 +15,10 @@ class MailboxCase(SynchronousTestCase):
     """An account."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.store = make_store(self, Path(temporary.name))
+        directory = temporary_directory(self)
+        self.store = make_store(self, directory)
         self.user = make_user(self.store)
-        self.maildir = Path(temporary.name) / "mail/example.test/alice"
+        self.maildir = directory / "mail/example.test/alice"
         self.standard = self.names()
 
     def names(self) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +11,7 @@ from quantummail.store.errors import LimitReached, NoSuchMailbox, OverQuota, Una
 from quantummail.store.flags import ANSWERED, DELETED, FLAGGED, MAX_KEYWORDS, SEEN, names, split
 from quantummail.store.records import FlagChange
 from tests.store.messages import PLAIN, append, box, content, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 
@@ -20,13 +19,12 @@ class MessageCase(SynchronousTestCase):
     """An account with INBOX and Trash."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.store = make_store(self, Path(temporary.name))
+        directory = temporary_directory(self)
+        self.store = make_store(self, directory)
         self.user = make_user(self.store)
         self.inbox = box(self.store, self.user.id)
         self.trash = box(self.store, self.user.id, "Trash")
-        self.maildir = Path(temporary.name) / "mail/example.test/alice"
+        self.maildir = directory / "mail/example.test/alice"
 
     def set_flags(
         self, operation: str, flags: int, *keywords: str, uids: tuple[int, ...] = (1,),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select, text
@@ -14,6 +12,7 @@ from quantummail.store import mirror
 from quantummail.store.flags import DELETED, FLAGGED, SEEN
 from quantummail.store.tables import messages, removals
 from tests.store.messages import append, box, content, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 
@@ -21,9 +20,7 @@ class MirrorTests(SynchronousTestCase):
     """An account whose flags changed."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
+        self.directory = temporary_directory(self)
         self.store = make_store(self, self.directory)
         self.user = make_user(self.store)
         self.inbox = box(self.store, self.user.id)

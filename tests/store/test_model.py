@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -22,6 +20,7 @@ from quantummail.store.records import Mailbox
 from quantummail.store.storing import NewMessage, Target
 from quantummail.store.tables import contents, messages
 from quantummail.store.tables import removals as removals_table
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 BOXES = ["INBOX", "Trash", "a", "a/b", "b"]
@@ -54,9 +53,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.temporary = tempfile.TemporaryDirectory()
-        self.directory = Path(self.temporary.name)
         self.case = SynchronousTestCase()
+        self.directory = temporary_directory(self.case)
         self.store = make_store(self.case, self.directory)
         self.user = make_user(self.store)
         self.maildir = self.directory / "mail/example.test/alice"
@@ -67,7 +65,7 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Remove everything."""
         now(self.store.stop())
-        self.temporary.cleanup()
+        self.case.doCleanups()
 
     def boxes(self) -> dict[str, Mailbox]:
         """The mailboxes as they are."""

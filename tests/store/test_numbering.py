@@ -15,6 +15,7 @@ from quantummail.store.store import Store
 from quantummail.store.tables import mailboxes
 from quantummail.store.transaction import Transaction
 from tests.store.messages import append, box, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 
@@ -22,9 +23,7 @@ class LossTests(SynchronousTestCase):
     """A store whose database is lost, or comes back as an older copy."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
+        self.directory = temporary_directory(self)
         self.stores: list[Store] = []
         self.store = self.open()
         self.user = make_user(self.store)

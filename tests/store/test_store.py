@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 
 from sqlalchemy import update
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +12,7 @@ from quantummail.store.store import Store
 from quantummail.store.tables import mailboxes
 from quantummail.store.transaction import Transaction
 from tests.store.messages import PLAIN, append, box, content, uids
+from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 
@@ -21,9 +20,7 @@ class ServeTests(SynchronousTestCase):
     """A store that a server starts again and again."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
+        self.directory = temporary_directory(self)
         store = make_store(self, self.directory)
         self.user = make_user(store)
         now(store.stop())

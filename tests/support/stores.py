@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.store.records import User
 from quantummail.store.store import Store
 from quantummail.store.tables import metadata
+from tests.support.places import temporary_directory
 
 T = TypeVar("T")
 
@@ -32,9 +32,7 @@ def now(coroutine: Coroutine[Deferred[Any], Any, T]) -> T:
 def make_store(testcase: SynchronousTestCase, directory: Path | None = None) -> Store:
     """A started store without a reactor, gone after the test. Give a directory to open the same one again."""
     if directory is None:
-        temporary = tempfile.TemporaryDirectory()
-        testcase.addCleanup(temporary.cleanup)
-        directory = Path(temporary.name)
+        directory = temporary_directory(testcase)
     store = Store.open(None, f"sqlite:///{directory}/index.sqlite", directory / "mail", directory / "spool")
     metadata.create_all(store.database.write_engine)
     now(store.start())
