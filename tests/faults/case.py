@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from tests.faults.wire import Imap, Pop3, Smtp, eventually
+from tests.support.programs import program
 from tests.support.server import RunningServer
 
 T = TypeVar("T")
@@ -28,11 +28,7 @@ def needs_root(what: str) -> None:
 
 def tracer() -> str:
     """The path of strace, if it may look into a server that runs already."""
-    path = shutil.which("strace")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            raise AssertionError("strace is not installed")
-        raise unittest.SkipTest("strace is not installed (make test installs it as root)")
+    path = program("strace")
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     if os.geteuid() != 0 and scope.exists() and scope.read_text().strip() != "0":
         raise unittest.SkipTest("kernel.yama.ptrace_scope lets only root trace a process that runs")

@@ -15,10 +15,15 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.case import needs_root
+from tests.support.programs import program
 
 # <linux/ext4.h>; as after a power cut: what is not on the medium yet never will be
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NOLOGFLUSH = 2
+
+
+class MountError(Exception):
+    """A file system cannot be made, mounted or unmounted."""
 
 
 class Disk:
@@ -52,8 +57,11 @@ class Disk:
     def __enter__(self) -> Self:
         try:
             self.mount()
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(self._base, ignore_errors=True)
+            if isinstance(error, MountError):
+                # the root of a container may not mount
+                raise unittest.SkipTest(str(error)) from error
             raise
         return self
 
@@ -131,11 +139,8 @@ class FailingDisk(Disk):
             os.close(descriptor)
 
 
-def _run(*command: str | Path) -> None:
-    name = shutil.which(str(command[0]), path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if name is None:
-        raise unittest.SkipTest(f"{command[0]} is not installed")
-    done = subprocess.run([name, *map(str, command[1:])], check=False, capture_output=True, text=True)
+def _run(name: str, *arguments: str | Path) -> None:
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or program(name)
+    done = subprocess.run([path, *map(str, arguments)], check=False, capture_output=True, text=True)
     if done.returncode:
-        # a container's root may not mount
-        raise unittest.SkipTest(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+        raise MountError(f"{name} {' '.join(map(str, arguments))}: {done.stderr.strip()}")
