@@ -14,18 +14,15 @@ from quantummail.store.store import Store
 if TYPE_CHECKING:
     from quantummail.config import Config
 
+
 @contextlib.contextmanager
 def opened(config: Config) -> Iterator[Store]:
     """The store of a configuration, if its database has our revision."""
     become_owner(config.server.data_dir)
     try:
-        revision = migrations.current_revision(config.database.url)
-    except migrations.NoDatabase as error:
-        raise CommandFailed(EX_CONFIG, f"{error}: run `quantummail init`") from None
-    if revision != migrations.EXPECTED_REVISION:
-        raise CommandFailed(EX_CONFIG, (
-            f"the database has revision {revision or 'none'}, this program needs "
-            f"{migrations.EXPECTED_REVISION}: run `quantummail migrate`"))
+        migrations.check(config.database.url)
+    except migrations.NotReady as error:
+        raise CommandFailed(EX_CONFIG, str(error)) from None
     store = Store.open(None, config.database.url, config.storage.mail_root, config.server.data_dir / "spool")
     finished(store.start())
     try:

@@ -79,12 +79,15 @@ class _Usage:
 
     def check(self, group: Sequence[Addition]) -> None:
         """Raise OverQuota unless the whole group fits."""
-        size = sum(addition.size for addition in group)
-        row = self.row
-        if row.quota_bytes and row.used_bytes + self.bytes + size > row.quota_bytes:
-            raise OverQuota("the mailbox is full")
-        if row.quota_messages and row.used_messages + self.messages + len(group) > row.quota_messages:
-            raise OverQuota("the mailbox has too many messages")
+        check_room(self.row, self.bytes + sum(addition.size for addition in group), self.messages + len(group))
+
+
+def check_room(account: AnyRow, octets: int, count: int) -> None:
+    """Raise OverQuota unless so many more octets and messages fit; the row has use and limits."""
+    if account.quota_bytes and account.used_bytes + octets > account.quota_bytes:
+        raise OverQuota("the mailbox is full")
+    if account.quota_messages and account.used_messages + count > account.quota_messages:
+        raise OverQuota("the mailbox has too many messages")
 
 
 @dataclass(slots=True)
@@ -250,4 +253,3 @@ def is_stale(flags: int, on_disk: int) -> bool:
     """Whether the name of a file tells other flags than these. A file rests in new/ until it gets its first flag."""
     wanted = flags & DISK_MASK
     return wanted != (0 if on_disk == IN_NEW else on_disk)
-

@@ -7,6 +7,7 @@ names in modified UTF-7 with the dot encoded too. Files are ``<seconds>.<unique>
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -130,6 +131,22 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: str, temporary: str, text: str) -> None:
+    """Write a small file in place of the one that may be there, durably: a crash leaves the one or the other."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, text.encode("ascii"))
+        os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, path)
+    sync_directory(os.path.dirname(path))
 
 
 def locate(directory: str, file: str) -> str | None:

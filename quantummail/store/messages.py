@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred
 
 from quantummail.message.ids import new_id
 from quantummail.store import files
-from quantummail.store.additions import Addition, Additions
+from quantummail.store.additions import Addition, Additions, check_room
 from quantummail.store.copying import Copier
 from quantummail.store.durability import WrittenFile
-from quantummail.store.errors import NoSuchMailbox, OverQuota, Unavailable
+from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
@@ -193,8 +193,4 @@ def _room_txn(connection: Connection, account_id: int, size: int) -> None:
     ).one_or_none()
     if row is None:
         raise Unavailable("the account is gone")
-    if row.quota_bytes and row.used_bytes + size > row.quota_bytes:
-        raise OverQuota("the mailbox is full")
-    if row.quota_messages and row.used_messages >= row.quota_messages:
-        raise OverQuota("the mailbox has too many messages")
-
+    check_room(row, size, 1)

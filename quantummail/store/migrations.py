@@ -19,14 +19,26 @@ EXPECTED_REVISION = "0001"
 _DATA = "share/quantummail/alembic"
 
 
-class NoDatabase(Exception):
+class NotReady(Exception):
+    """The database is not one that this program can work with. The text says which command helps."""
+
+
+class NoDatabase(NotReady):
     """There is no database where the configuration says. The text says where."""
+
+
+def check(url: str) -> None:
+    """Raise `NotReady` unless the database has our revision, `Unavailable` when it cannot be read."""
+    found = current_revision(url)
+    if found != EXPECTED_REVISION:
+        raise NotReady(f"the database has revision {found or 'none'}, this program needs {EXPECTED_REVISION}: "
+                       "run `quantummail migrate`")
 
 
 def current_revision(url: str) -> str | None:
     """The revision of a database, None if it has none. Raises NoDatabase and Unavailable."""
     if not _exists(url):
-        raise NoDatabase(f"there is no database at {make_url(url).database}")
+        raise NoDatabase(f"there is no database at {make_url(url).database}: run `quantummail init`")
     engine = make_engine(url)
     try:
         with engine.connect() as connection:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from quantummail.message.ids import new_id
 from quantummail.store.errors import Unavailable
-from quantummail.store.maildir import sync_directory
+from quantummail.store.maildir import replace_file
 from quantummail.store.tables import pairing
 
 if TYPE_CHECKING:
@@ -93,12 +93,5 @@ def _read(root: str) -> Mark:
 
 
 def _write(root: str, mark: Mark) -> None:
-    temporary = os.path.join(root, f"{FILE}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, f"1 {mark.name} {mark.closed}\n".encode("ascii"))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(temporary, os.path.join(root, FILE))
-    sync_directory(root)
+    path = os.path.join(root, FILE)
+    replace_file(path, f"{path}.tmp", f"1 {mark.name} {mark.closed}\n")

@@ -6,11 +6,10 @@ database, or the return of an older copy, numbering goes on above everything any
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 
-from quantummail.store.maildir import sync_directory
+from quantummail.store.maildir import replace_file
 
 FILE = "quantummail-uids"
 BLOCK = 1000
@@ -39,16 +38,7 @@ def read(directory: str) -> UidPromise | None:
 
 def write(directory: str, promise: UidPromise) -> None:
     """Make a promise durable."""
-    temporary = os.path.join(directory, "tmp", FILE)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(descriptor, f"1 {promise.uidvalidity} {promise.reserved}\n".encode("ascii"))
-        os.fsync(descriptor)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    finally:
-        os.close(descriptor)
-    os.rename(temporary, os.path.join(directory, FILE))
-    sync_directory(directory)
+    replace_file(
+        os.path.join(directory, FILE), os.path.join(directory, "tmp", FILE),
+        f"1 {promise.uidvalidity} {promise.reserved}\n",
+    )
