@@ -91,10 +91,6 @@ class Directory:
                 self._remembered.popitem(last=False)
         return found
 
-    async def is_ours(self, domain: str) -> bool:
-        """Whether we take mail for a domain."""
-        return await self._database.run(_is_ours_txn, domain)
-
 
 def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter: str) -> Resolution:
     """`Directory.resolve` in one transaction."""

@@ -1,4 +1,4 @@
-"""Files become durable in groups, in the writer's thread, right before the rows that name them.
+"""Files become durable in groups, in the stage before the writer (`store.intake`): no row names one that is not.
 
 A few files are synced one by one, then their directories. Many are synced by one `syncfs` of the file system, which
 costs one flush instead of one or two for each; only where its kernel side is known to write everything out, and not

@@ -1,4 +1,4 @@
-"""How a message's file comes into its Maildir: written, renamed, and made durable before its row.
+"""How a message's file comes into its Maildir: written and renamed; `store.durability` then makes it durable.
 
 Blocking; runs in threads. Names that are on their way in are registered, so that a scan of the tree does not take a
 file for a foreign one whose row is about to be committed.
@@ -57,7 +57,7 @@ def put(
         if mtime is not None:
             os.utime(descriptor, (mtime, mtime))
         if sum(map(len, pieces)) > _LARGE:
-            # the writer's thread is not kept waiting for this one
+            # its size would not tell if a hole was left in the middle: it is whole before it has its name
             os.fsync(descriptor)
         os.rename(temporary, final)
     except BaseException:
@@ -73,7 +73,7 @@ def _create(path: str) -> int:
 
 
 def link(root: str, source: str, directory: str, path: str) -> None:
-    """Give a file a second name in another Maildir. The directory is not synced: `sync` it after the last one."""
+    """Give a file a second name in another Maildir. Syncing the directory is the caller's, after the last one."""
     with contextlib.suppress(FileExistsError):
         os.link(source, os.path.join(root, directory, path))
 

@@ -259,5 +259,3 @@ def _quota_txn(connection: Connection, account_id: int) -> Quota:
         ).where(accounts.c.id == account_id)
     ).one()
     return Quota(*row)
-
-
