@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
 from quantummail.reception.recipients import NOT_OURS, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
-from quantummail.smtp.reply import Reply
+from quantummail.smtp.reply import NO_ROOM, Reply
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from quantummail.store.store import Store
 
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
-NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
 NO_LOGIN = Reply(503, "5.5.1", "There is no login on this port")
 CANNOT_VERIFY = Reply(252, "2.1.5", "Cannot verify the user, but will take mail for it")
 

@@ -13,9 +13,9 @@ from quantummail.message.address import Address
 from quantummail.message.headers import MAX_OCTETS, header_end
 from quantummail.reception.authorship import Authorship, fields_end
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
-from quantummail.reception.recipients import Recipients, reply_for
+from quantummail.reception.recipients import UNKNOWN, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
-from quantummail.smtp.reply import Refusal, Reply
+from quantummail.smtp.reply import NO_ROOM, Refusal, Reply
 
 if TYPE_CHECKING:
     from quantummail.delivery.local import LocalDelivery
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from quantummail.store.store import Store
 
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
-NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
 LOGIN_FIRST = Reply(530, "5.7.0", "Authentication required")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 LOGIN_FAILED = Reply(535, "5.7.8", "Authentication failed: wrong user name or password")
@@ -102,7 +101,7 @@ class SubmissionReceiver:
         found = await self._store.directory.resolve(address.local_part, address.domain)
         if not found.ours:
             return CANNOT_VERIFY
-        return KNOWN if found.known else Reply(550, "5.1.1", "No such user here")
+        return KNOWN if found.known else UNKNOWN
 
     def content(self) -> Content:
         """A place for the message."""

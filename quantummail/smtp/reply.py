@@ -42,4 +42,5 @@ class Refusal(Exception):
         self.reply = Reply(code, status, text)
 
 
+NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
 LOCAL_ERROR = Reply(451, "4.3.0", "Local error, please try again later")

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from quantummail.message.envelope import Client, Envelope, Sender
 from quantummail.smtp import events
-from quantummail.smtp.reply import LOCAL_ERROR, Reply
+from quantummail.smtp.reply import LOCAL_ERROR, NO_ROOM, Reply
 from quantummail.smtp.server_session import ServerSession
 from quantummail.smtp.settings import SmtpSettings
 from quantummail.wire.clients import is_local
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from quantummail.wire.admission import ConnectionLimits
 
 __all__ = ["SMTPConnection", "SMTPFactory", "SmtpSettings"]
-
-NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
 
 
 class SMTPConnection(Connection):
