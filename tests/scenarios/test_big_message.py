@@ -131,5 +131,3 @@ class BigMessage(Scenario):
         imap = self.imap()
         imap.send(b"a APPEND INBOX {%d}\r\n" % (limit + 1))
         self.assertIn(b"[TOOBIG]", imap.readline())
-
-

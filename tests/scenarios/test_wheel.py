@@ -78,8 +78,8 @@ class WheelTests(SynchronousTestCase):
         """Installed away from the checkout it makes its database, and twistd lists it."""
         place = temporary_directory(self)
         # --ignore-installed: pip would first uninstall what these tests run in
-        pip("install", "--ignore-installed", "--no-deps", "--no-warn-script-location", "--prefix", str(place / "prefix"),
-            str(self.wheel))
+        pip("install", "--ignore-installed", "--no-deps", "--no-warn-script-location",
+            "--prefix", str(place / "prefix"), str(self.wheel))
         (packages,) = (place / "prefix").glob("lib/python*/site-packages")
         environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "HOME": str(place)}
 
