@@ -99,6 +99,14 @@ class WheelTests(SynchronousTestCase):
         plugins = run(sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "--help")
         self.assertRegex(plugins, r"\n +quantummail +A complete private mail server")
 
+    def test_a_checkout_is_on_the_path(self) -> None:
+        """An editable install leaves it to the path what there is: twistd looks for plugins nowhere else."""
+        place, source = temporary_directory(self), self.directory / "source"
+        pip("install", "--ignore-installed", "--no-deps", "--no-warn-script-location", "--prefix", str(place),
+            "--editable", str(source))
+        (line,) = place.glob("lib/python*/site-packages/__editable__*")
+        self.assertEqual((line.suffix, line.read_text().strip()), (".pth", str(source)))
+
 
 def pip(*words: str) -> None:
     """Run pip; its output is told when it fails."""
