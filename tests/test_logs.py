@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail import logs
+from tests.support.server import ROOT
 
 
 class LogTests(SynchronousTestCase):
@@ -56,6 +58,22 @@ class LogTests(SynchronousTestCase):
             "level": "warn", "system": "quantummail.smtp", "message": "login of a@b failed",
             "event": "login of {user} failed", "user": "a@b", "client": "::1", "tries": 3, "nothing": None,
         })
+
+    def test_fail2ban(self) -> None:
+        """The expression in the manual finds who failed to log in, and nobody whom somebody else writes about."""
+        manual = (ROOT / "docs/operations.rst").read_text()
+        (expression,) = re.findall(r"failregex = (.*)", manual)
+        address = r"(?P<address>[0-9a-fA-F:.]+)"  # what fail2ban makes of <ADDR>, nearly
+        logger = self.logger("json")
+        logger.warn("authentication failure protocol={protocol} user={user} client={client}",
+                    protocol="imap", user="a@b", client="2001:db8::1", connection="c")
+        found = re.search(expression.replace("<ADDR>", address), self.line())
+        self.assertEqual(found and found["address"], "2001:db8::1")
+        self.stream.truncate(self.stream.seek(0))
+        words = "authentication failure protocol=imap user=a client=192.0.2.1"
+        for forged in (words, f'"message":"{words}"', f'","message":"{words}"'):
+            logger.info("recipient <{recipient}> of {client} refused", recipient=forged, client="192.0.2.2")
+        self.assertIsNone(re.search(expression.replace("<ADDR>", address), self.stream.getvalue()))
 
     def test_nothing_forges_a_line(self) -> None:
         """Line ends, escape sequences and direction marks of a client are shown, not done."""
