@@ -7,17 +7,27 @@ import sys
 from quantummail.cli.command import EX_OK, EX_TEMPFAIL, Command, with_store
 from quantummail.cli.versions import say, say_versions
 
+# A running server gives the files that it has put into Maildirs their rows within so many seconds, or never
+_UNDER_WAY = 60.0
+
 
 class Reindex(Command):
-    """Take messages into the index that are in the Maildirs only, and forget those whose files are gone."""
+    """Take messages into the index that are in the Maildirs only, and forget those whose files are gone.
+
+    While a server runs, what it has written itself in the last minute is left to it.
+    """
 
     synopsis = "[ADDRESS]"
     may_take = "address"
 
     def run(self) -> int:
         """Scan one account or all."""
+        from quantummail.service.lock import is_held  # loads the server, which `version` does not need
+
         address = self["address"] or None
-        found = with_store(self.configuration(), lambda store: store.reindex(address))
+        config = self.configuration()
+        min_age = _UNDER_WAY if is_held(config.server.data_dir / "lock") else 0.0
+        found = with_store(config, lambda store: store.reindex(address, min_age=min_age))
         say(f"{found.mailboxes} mailboxes: {found.adopted} messages taken in, {found.vanished} gone, "
             f"flags of {found.flags} changed")
         for error in found.errors:

@@ -11,6 +11,21 @@ class Locked(Exception):
     """Another server has the lock; the text is its process id, if it wrote one."""
 
 
+def is_held(path: Path) -> bool:
+    """Whether a server works with the data directory of this lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class DataLock:
     """Held by a running server; the kernel lets go of it when the process ends, however it does."""
 

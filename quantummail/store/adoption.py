@@ -34,7 +34,7 @@ from quantummail.store.foreign import (
 )
 from quantummail.store.keywords import keyword_mask_txn
 from quantummail.store.mailboxes import Mailboxes
-from quantummail.store.maildir import DISK_MASK, IN_NEW
+from quantummail.store.maildir import DISK_MASK, IN_NEW, made_here
 from quantummail.store.numbering import Numbering
 from quantummail.store.removals import remove_txn
 from quantummail.store.rows import AnyRow
@@ -99,7 +99,8 @@ class Adoption:
         """Bring the index of an account in line with its tree.
 
         :param full: look into every Maildir, not only into those whose directories have changed since.
-        :param min_age: leave files alone that are younger (seconds): another process may be about to index them.
+        :param min_age: leave files of our own making alone that are younger (seconds): another process, the server, may
+            be about to index them.
         """
         findings = Findings()
         try:
@@ -150,7 +151,7 @@ class Adoption:
             if gone:
                 findings.vanished += await self._drop(box, path, indexed, gone)
         youngest = time.time() - min_age
-        ready = [file for file in strange if not min_age or file.ctime < youngest]
+        ready = [file for file in strange if not min_age or file.ctime < youngest or not made_here(file.name)]
         failed = len(findings.errors)
         findings.adopted += await self._adopt(box, path, ready, findings)
         findings.flags += await self._follow_files(box, path, listed, indexed)

@@ -28,6 +28,8 @@ _INFO = tuple(
 DISK_MASK = DRAFT | FLAGGED | ANSWERED | SEEN | DELETED
 # store/storing.py: Q, the message's id, R, the number of the target
 _NEW_MESSAGE = re.compile(r"[0-9]+\.Q[0-9a-z]{16}R[0-9]+\.[^,]+,S=([0-9]+)\Z")
+# the same, and store/copying.py: C, an id of the copy
+_OURS = re.compile(r"[0-9]+\.(?:Q[0-9a-z]{16}R[0-9]+|C[0-9a-z]{16})\.")
 _UNSAFE = re.compile(r"[%/\x00-\x1f\x7f]|^\.")
 
 HOST = socket.gethostname().split(".")[0].replace("/", "").replace(":", "") or "localhost"
@@ -109,6 +111,11 @@ def promised_size(file: str) -> int | None:
     """
     match = _NEW_MESSAGE.match(file)
     return int(match[1]) if match else None
+
+
+def made_here(file: str) -> bool:
+    """Whether a file has the name of a delivery or a copy of ours: where a server runs, its row may be on the way."""
+    return _OURS.match(file) is not None
 
 
 def make_maildir(path: str) -> None:

@@ -31,6 +31,16 @@ class ForeignFiles(Scenario):
         self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
         self.assertEqual(self.pop3().stat(), (1, len(message)))
 
+    def test_on_its_way(self) -> None:
+        """What a running server has just written itself is left to it, and taken in when it has stopped."""
+        message = simple_message("on its way")
+        self.put(f"{int(time.time())}.Q0123456789abcdefR0.here,S={len(message)}", message)
+        self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
+        self.server.stop()
+        self.assertIn("1 messages taken in", self.server.command("reindex").stdout)
+        self.server.start()
+        self.assertEqual(self.inbox(), [message])
+
     def test_line_feeds(self) -> None:
         """A file with LF alone is served with CRLF, and its sizes are those of what is served."""
         message = simple_message("with line feeds", "one\r\ntwo\r\n.three\r\n")

@@ -6,7 +6,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.service.lock import DataLock, Locked
+from quantummail.service.lock import DataLock, Locked, is_held
 from tests.support.places import temporary_directory
 
 
@@ -36,3 +36,12 @@ class LockTests(SynchronousTestCase):
         self.path.write_text("1\n")
         self.first.acquire()
         self.assertEqual(self.path.read_text(), f"{os.getpid()}\n")
+
+    def test_looked_at(self) -> None:
+        """Whoever only looks sees whether it is held, and takes nothing away."""
+        self.assertFalse(is_held(self.path))
+        self.first.acquire()
+        self.assertTrue(is_held(self.path))
+        self.first.release()
+        self.assertFalse(is_held(self.path))
+        self.second.acquire()

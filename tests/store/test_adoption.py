@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.store import foreign, uidfile
 from quantummail.store.adoption import Findings
 from quantummail.store.flags import ANSWERED, FLAGGED, MAX_KEYWORDS, SEEN, names
+from quantummail.store.maildir import file_name
 from quantummail.store.records import Mailbox
 from quantummail.store.tables import mailboxes, messages, removals
 from quantummail.store.transaction import Transaction
@@ -254,13 +255,15 @@ class MessageTests(TreeCase):
         self.assertEqual(self.scan(full=False).adopted, 1)
 
     def test_too_young(self) -> None:
-        """Files that are left alone because they are young are seen next time."""
+        """Files of our own making that are left alone because they are young are seen next time, others now."""
+        self.put(f"new/{file_name(1, 'Q0123456789abcdefR0', len(PLAIN))}")
+        self.put(f"new/{file_name(1, 'C0123456789abcdef', len(PLAIN))}")
         self.put("new/1.other")
         for part in ("new", "cur"):
             os.utime(self.maildir / part, (1000, 1000))
         self.assertEqual(now(self.store.adoption.scan(
-            self.user.id, self.user.address, full=False, min_age=60)).adopted, 0)
-        self.assertEqual(self.scan(full=False).adopted, 1)
+            self.user.id, self.user.address, full=False, min_age=60)).adopted, 1)
+        self.assertEqual(self.scan(full=False).adopted, 2)
 
     def test_unreadable(self) -> None:
         """A file that cannot be read is reported, and holds nothing up."""
