@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +39,30 @@ class WrittenFile:
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self.descriptor)
+
+
+class Syncing:
+    """A sync under way, that those who name its files have to wait for."""
+
+    def __init__(self, files: Sequence[WrittenFile]) -> None:
+        self._outcomes: dict[WrittenFile, OSError | None] = {
+            file: OSError(errno.EIO, "the sync has failed unexpectedly") for file in files
+        }
+        self._over = threading.Event()
+
+    def run(self, durability: Durability) -> None:
+        """Do it. Whatever happens, nobody waits for ever."""
+        try:
+            files = list(self._outcomes)
+            if files:
+                self._outcomes.update(zip(files, durability.sync(files), strict=True))
+        finally:
+            self._over.set()
+
+    def outcome(self, file: WrittenFile) -> OSError | None:
+        """Wait; None when the file is durable."""
+        self._over.wait()
+        return self._outcomes[file]
 
 
 class Durability:

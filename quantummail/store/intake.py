@@ -1,6 +1,7 @@
 """New messages on their way to the writer: those that wait are put into their Maildirs and made durable together.
 
-A stage before the writer's: while it commits one group, the next one is synced.
+A stage before the writer's: while it runs the statements of a group the files are synced, and while it commits the
+group the next one is written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from quantummail.store.durability import Syncing
 from quantummail.store.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -64,17 +66,27 @@ class Intake:
             self._waiting.put(writing)
 
     def take(self, writings: Sequence[Writing]) -> None:
-        """Write messages, make them durable, hand them on. Blocks: a large message has a thread of its own."""
-        works = [work for writing in writings for work in writing()]
-        files = [work.file for work in works if work.file is not None]
-        outcomes = iter(self._durability.sync(files) if files else ())
+        """Write messages, make them durable, then hand them on. Blocks: a large message has a thread of its own."""
+        works = _written(writings)
+        syncing = _syncing(works)
+        syncing.run(self._durability)
         for work in works:
-            error = next(outcomes) if work.file is not None else None
+            error = syncing.outcome(work.file) if work.file is not None else None
             if error is None:
                 self._submit(work)
             else:
                 _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
                 self._report(work.done, Unavailable(f"the disk does not take the message: {error.strerror}"))
+
+    def _take_overlapped(self, writings: Sequence[Writing]) -> None:
+        """The same; the writer gets the works at once, and waits for the files when all its statements are run."""
+        works = _written(writings)
+        syncing = _syncing(works)
+        for work in works:
+            if work.file is not None:
+                work.syncing = syncing
+            self._submit(work)
+        syncing.run(self._durability)
 
     def _run(self) -> None:
         stopping = False
@@ -87,4 +99,15 @@ class Intake:
                     break
                 writing = self._waiting.get()
             stopping = writing is None
-            self.take(writings)
+            try:
+                self._take_overlapped(writings)
+            except Exception:  # noqa: BLE001  # the edge of the thread: the next message must find it alive
+                _log.failure("unexpected error while messages were taken in")
+
+
+def _written(writings: Sequence[Writing]) -> list[Work]:
+    return [work for writing in writings for work in writing()]
+
+
+def _syncing(works: Sequence[Work]) -> Syncing:
+    return Syncing([work.file for work in works if work.file is not None])

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 from twisted.logger import Logger
 
-from quantummail.store.durability import WrittenFile
+from quantummail.store.durability import Syncing, WrittenFile
 
 _log = Logger(namespace="quantummail.store")
 
@@ -57,4 +57,9 @@ class Work:
     done: Callable[[Any], None]
     """Called on the reactor with the result or the exception."""
     file: WrittenFile | None = None
-    """Made durable by the intake before the work is submitted; if that fails, so does the work."""
+    syncing: Syncing | None = None
+    """What makes the file durable meanwhile: the transaction waits for it before its commit. None: it is already."""
+
+    def undurable(self) -> OSError | None:
+        """Wait for the file; what went wrong with it."""
+        return None if self.syncing is None or self.file is None else self.syncing.outcome(self.file)

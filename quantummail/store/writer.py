@@ -29,12 +29,27 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
     Results, and changes to publish. A result is an exception where the work failed: a `StoreError` as it is, a
     database error as `Unavailable`.
     """
+    try:
+        return _commit(connection, works)
+    except _NotDurable as error:
+        failed = error.places
+    good = [place for place in range(len(works)) if place not in failed]
+    results: list[Any] = [failed.get(place) for place in range(len(works))]
+    committed, changes = _commit(connection, [works[place] for place in good])
+    for place, result in zip(good, committed, strict=True):
+        results[place] = result
+    return results, changes
+
+
+def _commit(connection: Connection, works: Sequence[Work]) -> tuple[list[Any], dict[int, int]]:
     if len(works) > 1:
         for attempt in (_one_transaction, _savepoints):
             try:
                 return attempt(connection, works)
             except _NotBegun as error:
                 return [_unavailable(error.__cause__)] * len(works), {}
+            except _NotDurable:
+                raise
             except Exception as error:  # noqa: BLE001  # whatever it is, it may be the fault of one of them
                 if not isinstance(error, StoreError):
                     _log.warn("{count} writes failed together and are tried in smaller steps: {error!r}",
@@ -48,6 +63,8 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
             changes.update(changed)
         except _NotBegun as error:
             results.append(_unavailable(error.__cause__))
+        except _NotDurable as error:
+            results += error.places.values()
         except Exception as error:  # noqa: BLE001  # the caller gets it
             results.append(_failure(error))
     return results, changes
@@ -55,6 +72,14 @@ def commit_together(connection: Connection, works: Sequence[Work]) -> tuple[list
 
 class _NotBegun(Exception):
     """Not even a transaction could be had: nobody's work is to blame."""
+
+
+class _NotDurable(Exception):
+    """Files of some works, by their places, cannot be made durable; the transaction is rolled back."""
+
+    def __init__(self, places: dict[int, Unavailable]) -> None:
+        super().__init__(places)
+        self.places = places
 
 
 class DiskFull(Unavailable):
@@ -96,6 +121,7 @@ def _one_transaction(connection: Connection, works: Sequence[Work]) -> tuple[lis
             outcome = many_txn(transaction, [works[place].argument for place in places])
             for place, result in zip(places, outcome, strict=True):
                 results[place] = result
+        _wait_for_files(works)
     return results, transaction.changes
 
 
@@ -116,7 +142,20 @@ def _savepoints(connection: Connection, works: Sequence[Work]) -> tuple[list[Any
                 results.append(_failure(error))
             else:
                 transaction.take_over(part)
+        _wait_for_files(works)
     return results, transaction.changes
+
+
+def _wait_for_files(works: Sequence[Work]) -> None:
+    """No row is committed before the file that it names is durable."""
+    failed: dict[int, Unavailable] = {}
+    for place, work in enumerate(works):
+        error = work.undurable()
+        if error is not None:
+            _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
+            failed[place] = Unavailable(f"the disk does not take the message: {error.strerror}")
+    if failed:
+        raise _NotDurable(failed)
 
 
 def _by_kind(works: Sequence[Work]) -> dict[Callable[..., Sequence[Any]], list[int]]:

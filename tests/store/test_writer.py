@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store.database import make_engine
+from quantummail.store.durability import Durability, Syncing, WrittenFile
 from quantummail.store.errors import NotAllowed, Unavailable
 from quantummail.store.tables import domains, metadata
 from quantummail.store.transaction import Transaction, Work
@@ -116,3 +117,69 @@ class CommitTests(SynchronousTestCase):
         works = [Work(double_txn, 1, lambda _result: None), self.add("a"), Work(double_txn, 2, lambda _result: None)]
         self.assertEqual(commit_together(self.connection, works)[0], [2, "a", 4])
         self.assertEqual(calls, [[1, 2]])
+
+
+class FileTests(CommitTests):
+    """Works that bring files, which are synced while their statements run."""
+
+    def works(self, *lost: str) -> list[Work]:
+        """Three works with files, some of which cannot be made durable."""
+        works = [self.add("a"), self.add("bb"), self.add("ccc")]
+        files = [WrittenFile(path, -1) for path in ("/a", "/b", "/c")]
+        syncing = Syncing(files)
+        syncing.run(Losing(lost))
+        for work, file in zip(works, files, strict=True):
+            work.file, work.syncing = file, syncing
+        return works
+
+    def test_one_file_is_lost(self) -> None:
+        """A file that cannot be made durable fails its own work only."""
+        results, _ = commit_together(self.connection, self.works("/b"))
+        self.assertEqual(results[0::2], ["a", "ccc"])
+        self.assertIsInstance(results[1], Unavailable)
+        self.assertEqual(self.names(), ["a", "ccc"])
+
+    def test_all_files_are_lost(self) -> None:
+        """If no file is durable nothing is written."""
+        results, changes = commit_together(self.connection, self.works("/a", "/b", "/c"))
+        self.assertTrue(all(isinstance(result, Unavailable) for result in results))
+        self.assertEqual((self.names(), changes), ([], {}))
+
+    def test_beside_a_failure(self) -> None:
+        """A lost file is noticed too when another work of the group has failed."""
+        results, _ = commit_together(self.connection, [*self.works("/c"), self.add("dddd", NotAllowed("no"))])
+        self.assertEqual(results[:2], ["a", "bb"])
+        self.assertIsInstance(results[2], Unavailable)
+        self.assertIsInstance(results[3], NotAllowed)
+        self.assertEqual(self.names(), ["a", "bb"])
+
+    def test_alone(self) -> None:
+        """A lost file of a work that is alone is its failure."""
+        (result,), _ = commit_together(self.connection, self.works("/a")[:1])
+        self.assertIsInstance(result, Unavailable)
+        self.assertEqual(self.names(), [])
+
+    def test_a_sync_that_ends_unexpectedly(self) -> None:
+        """Nobody waits for ever, and nobody takes it for done."""
+        file = WrittenFile("/a", -1)
+        syncing = Syncing([file])
+        self.assertRaises(ZeroDivisionError, syncing.run, Broken("/"))
+        self.assertIsInstance(syncing.outcome(file), OSError)
+
+
+class Losing(Durability):
+    """Says of some files that they cannot be made durable."""
+
+    def __init__(self, lost: Sequence[str]) -> None:
+        super().__init__("/")
+        self.lost = lost
+
+    def sync(self, files: Sequence[WrittenFile]) -> list[OSError | None]:
+        return [OSError(5, "Input/output error") if file.path in self.lost else None for file in files]
+
+
+class Broken(Durability):
+    """Has a bug."""
+
+    def sync(self, files: Sequence[WrittenFile]) -> list[OSError | None]:
+        raise ZeroDivisionError
