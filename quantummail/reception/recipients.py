@@ -18,6 +18,8 @@ ACCEPTED = Reply(250, "2.1.5", "Recipient ok")
 NOT_OURS = Reply(550, "5.7.1", "We do not relay to this domain")
 UNKNOWN = Reply(550, "5.1.1", "No such user here")
 DISABLED = Reply(550, "5.2.1", "This mailbox is disabled")
+# RFC 5321 4.5.1: mail to a postmaster is never refused for good. When somebody looks after the server again, it comes
+NOBODY = Reply(450, "4.3.0", "Nobody looks after this server now, please try again later")
 FULL = Reply(452, "4.2.2", "This mailbox is full")
 # Until mail can be sent on: better no than a copy that silently never leaves
 FORWARDS = Reply(550, "5.7.1", "This address forwards to another server, which is not possible yet")
@@ -40,9 +42,12 @@ class Recipients:
 
     def accept(self, sender: Sender, recipient: Recipient, found: Resolution) -> Reply:
         """The answer to RCPT for a recipient of our own domains."""
+        if found.postmaster and not found.local:
+            return NOBODY
         if not found.known:
             return DISABLED if found.disabled else UNKNOWN
-        if found.remote:
+        # RFC 5321 4.5.1 again: of a postmaster's targets, those that can be reached have to do
+        if found.remote and not found.postmaster:
             return FORWARDS
         if any(target.room is not None and target.room <= sender.size for target in found.local.values()):
             return FULL

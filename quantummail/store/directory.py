@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from quantummail.store.database import Database
 
 # Addresses that every domain must have (RFC 5321 4.5.1, RFC 2142): they reach an administrator if nothing else is said
-ROLES = frozenset(("postmaster", "abuse", "hostmaster", "webmaster", "noc", "security", "mailer-daemon"))
+POSTMASTER = "postmaster"
+ROLES = frozenset((POSTMASTER, "abuse", "hostmaster", "webmaster", "noc", "security", "mailer-daemon"))
 # Changes made by commands, in another process, are followed after this time
 _REMEMBERED_FOR = 2.0
 _REMEMBERED = 10_000
@@ -56,6 +57,8 @@ class Resolution:
     """Some of it leads to an account that is switched off."""
     owned: bool = False
     """The address itself (or its user without the detail) is an account or an alias: no role, no catch-all."""
+    postmaster: bool = False
+    """It is a postmaster of ours: refused for now at most, never for good (RFC 5321 4.5.1)."""
     nearly_full: bool = False
     """An account that it leads to is near its quota."""
     trail: list[str] = field(default_factory=list)
@@ -102,6 +105,7 @@ def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter:
         return Resolution(ours=False)
     found = Resolution(ours=True)
     address = lookup_address(local_part, domain)
+    found.postmaster = address == f"{POSTMASTER}@{domain}"
     waiting, seen = deque([address]), {address}
     while waiting:
         current = waiting.popleft()
@@ -118,6 +122,9 @@ def resolve_txn(connection: Connection, local_part: str, domain: str, delimiter:
                 waiting.append(target)
             else:
                 found.remote.append(target)
+    if found.postmaster and not found.local and _administrators_txn(connection, domain, found):
+        # RFC 5321 4.5.1: an alias that reaches nobody here does not keep mail from all of us
+        found.owned = False
     return found
 
 
@@ -138,6 +145,9 @@ def _step_txn(
         row = connection.execute(_BY_ADDRESS, {"address": candidate}).one_or_none()
         if row is not None and not row.enabled:
             found.disabled = True
+            if local_part == POSTMASTER:
+                # RFC 5321 4.5.1: somebody reads this
+                break
             return (), False
         if row is not None:
             _add_account(found, row)

@@ -106,11 +106,25 @@ class MXTests(ReceptionCase):
             ("alice@elsewhere.test", 550, "5.7.1"),
             ("bob@example.test", 550, "5.2.1"),
             ("away@example.test", 550, "5.7.1"),
-            ("postmaster", 550, "5.1.1"),
+            ("abuse@example.test", 550, "5.1.1"),
         ):
             self.mx._unknown = 0
             reply = self.rcpt(self.mx, address)
             self.assertEqual((reply.code, reply.status), (code, status), address)
+
+    def test_postmaster(self) -> None:
+        """A postmaster of ours is refused for now at most, however the address is written (RFC 5321 4.5.1)."""
+        addresses = ("postmaster", "Postmaster@example.test")
+        for address in addresses:
+            reply = self.rcpt(self.mx, address)
+            self.assertEqual((reply.code, reply.status), (450, "4.3.0"), address)
+        now(self.store.aliases.add("postmaster@example.test", ["x@elsewhere.test"]))
+        self.assertEqual(self.rcpt(self.mx, addresses[1]).code, 450)
+        now(self.store.aliases.add("postmaster@example.test", ["bob@example.test"]))
+        self.assertEqual(self.rcpt(self.mx, addresses[1]).code, 250)
+        now(self.store.users.set_quota("bob@example.test", 0, 1))
+        self.send(self.mx, ["bob@example.test"])
+        self.assertEqual(self.rcpt(self.mx, addresses[1]).code, 452)
 
     def test_relay_patterns(self) -> None:
         """Local parts that look like routes are names like others."""

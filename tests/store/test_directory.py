@@ -130,6 +130,22 @@ class ResolveTests(DirectoryCase):
         self.alias("abuse@example.test", "alice@example.test")
         self.assertEqual(self.local("abuse@example.test"), ["alice"])
 
+    def test_postmaster_is_always_there(self) -> None:
+        """A postmaster that is switched off, or an alias that reaches nobody, leads to the administrators."""
+        make_user(self.store, "postmaster@example.test")
+        make_user(self.store, "carol@other.test")
+        self.make_administrator("postmaster@example.test")
+        self.make_administrator("bob@example.test")
+        now(self.store.users.set_enabled("postmaster@example.test", False))
+        self.alias("postmaster@other.test", "nobody@other.test", "x@elsewhere.test")
+        self.alias("abuse@example.test", "postmaster@example.test")
+        for address in ("postmaster@example.test", "postmaster@other.test", "postmaster@", "abuse@example.test"):
+            self.assertEqual(self.local(address), ["bob"], address)
+            self.assertEqual(self.resolve(address).postmaster, not address.startswith("abuse"))
+        self.assertFalse(self.resolve("postmaster@other.test").owned)
+        now(self.store.users.delete("postmaster@example.test"))
+        self.assertEqual(self.local("postmaster@example.test"), ["bob"])
+
     def test_role_without_administrator(self) -> None:
         """Without an administrator the catch-all takes a role's mail."""
         self.alias("@example.test", "alice@example.test")
