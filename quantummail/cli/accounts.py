@@ -252,30 +252,51 @@ class UserEnable(_OneUser):
     """Let an account log in and get mail again."""
 
     synopsis = "ADDRESS"
-    enabled = True
 
     def run(self) -> int:
         """Do so."""
         address = self.user().address
-        with_store(self.configuration(), lambda store: store.users.set_enabled(address, self.enabled))
-        say(f"{address} is {'enabled' if self.enabled else 'disabled'}")
+        with_store(self.configuration(), lambda store: store.users.set_enabled(address, True))
+        say(f"{address} is enabled")
         return EX_OK
 
 
-class UserDisable(UserEnable):
+class _Farewell(_OneUser):
+    """A command after which an account gets no mail any more."""
+
+    synopsis = "ADDRESS [--force]"
+    optFlags = [["force", None, "Also if it is the last administrator, whom mail to postmaster reaches."]]
+
+    def leaving(self) -> str:
+        """The account's address. Raises CommandFailed if the server would be without an administrator."""
+        user = self.user()
+        if user.admin and user.enabled and not self["force"]:
+            users = with_store(self.configuration(), lambda store: store.users.list())
+            if not any(other.admin and other.enabled for other in users if other.id != user.id):
+                # RFC 5321 4.5.1
+                raise CommandFailed(EX_DATAERR, (
+                    f"{user.address} is the last administrator that is enabled: mail to postmaster would be put off "
+                    "until there is another one (`user add --admin`); --force does it all the same"))
+        return user.address
+
+
+class UserDisable(_Farewell):
     """Refuse logins and mail of an account, and keep all it has."""
 
-    enabled = False
+    def run(self) -> int:
+        """Do so."""
+        address = self.leaving()
+        with_store(self.configuration(), lambda store: store.users.set_enabled(address, False))
+        say(f"{address} is disabled")
+        return EX_OK
 
 
-class UserDelete(_OneUser):
+class UserDelete(_Farewell):
     """Delete an account. Its mail is put aside, for the administrator to remove."""
-
-    synopsis = "ADDRESS"
 
     def run(self) -> int:
         """Delete it."""
-        address = self.user().address
+        address = self.leaving()
         config = self.configuration()
         aside = with_store(config, lambda store: store.users.delete(address))
         say(f"{address} deleted" + (f"; its mail is in {config.storage.mail_root / aside}" if aside else ""))

@@ -118,6 +118,20 @@ class AdministrationTests(SynchronousTestCase):
         self.assertEqual(self.ended("user", "delete", address)[0], 67)
         self.assertFalse(self.login(address, self.server.passwords[address]))
 
+    def test_last_administrator(self) -> None:
+        """The last administrator stays, whom mail to postmaster reaches, unless it is forced."""
+        postmaster = "postmaster@example.test"
+        for word in ("disable", "delete"):
+            code, text = self.ended("user", word, postmaster)
+            self.assertEqual((code, "last administrator" in text), (65, True), text)
+        other = self.server.add_user("henry", "--admin")
+        self.assertEqual(self.ended("user", "disable", postmaster)[0], 0)
+        self.assertEqual(self.ended("user", "delete", other)[0], 65)
+        self.assertEqual(self.ended("user", "enable", postmaster)[0], 0)
+        self.assertEqual(self.ended("user", "delete", other, "--force")[0], 0)
+        self.assertEqual(self.ended("user", "disable", postmaster, "--force")[0], 0)
+        self.assertEqual(self.ended("user", "enable", postmaster)[0], 0)
+
     def test_aliases(self) -> None:
         """An alias has several targets; the catch-all takes what nobody else does; mail arrives."""
         bob = self.server.add_user("bob")
