@@ -147,6 +147,8 @@ class Fetch:
                 ahead = messages[index : index + AT_ONCE]
                 read = await self._session.store.bodies.read_many(ahead, READ_AHEAD)
             except NoSuchMessage:
+                self._session.store.messages.vanished.missed(
+                    self._session.account_id, self._view.mailbox_id, [messages[index].uid])
                 if self._session.midway:
                     raise
                 self.lost += 1

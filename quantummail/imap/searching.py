@@ -133,6 +133,8 @@ class Search:
                 ]
                 value = _evaluated(self._program, values)
         except NoSuchMessage:
+            session = self._session
+            session.store.messages.vanished.missed(session.account_id, self._view.mailbox_id, [message.uid])
             return False
         return bool(value)
 

@@ -172,6 +172,7 @@ class Transaction:
         await (await self._opened()).again(number)
         _log.error("the file of message {uid} in mailbox {mailbox} of {user} is gone", uid=row.uid,
                    mailbox=self._mailbox.id, user=self.user.address, connection=self._connection.connection_id)
+        self._store.messages.vanished.missed(self.user.id, self._mailbox.id, [row.uid])
         return NoMessage(f"[SYS/PERM] message {number} cannot be read")  # RFC 3206 4
 
     async def _stream(self, row: Message, number: int, cut: Top | None) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from quantummail.message.ids import new_id
 from quantummail.store import files
 from quantummail.store.additions import Addition, Additions
-from quantummail.store.errors import NoSuchMailbox, Unavailable
+from quantummail.store.errors import NoSuchMailbox, NoSuchMessage, Unavailable
 from quantummail.store.flags import KEYWORD_SHIFT, SYSTEM_MASK
 from quantummail.store.keywords import keyword_mask_txn, keywords_txn
 from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, locate, path_of, sync_directory
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.files import Arrivals
     from quantummail.store.threads import Inline, Threads
+    from quantummail.store.vanished import Vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +44,23 @@ class Copier:
     """Copies and moves within one account."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, additions: Additions, arrivals: Arrivals
+        self, database: Database, root: str, threads: Inline | Threads, additions: Additions, arrivals: Arrivals,
+        vanished: Vanished,
     ) -> None:
         self._database = database
         self._root = root
         self._threads = threads
         self._additions = additions
         self._arrivals = arrivals
+        self._vanished = vanished
 
     async def copy(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *, move: bool
     ) -> Copied:
-        """Copy (or move) those of `uids` that are there; all of them or, when something fails, none."""
+        """Copy (or move) those of `uids` that are there; all of them or, when something fails, none.
+
+        Raises `NoSuchMessage` when a file is not there.
+        """
         source = await self._database.run(_source_txn, account_id, mailbox_id, uids, destination_id)
         now = int(time.time())
         names = [
@@ -65,6 +71,9 @@ class Copier:
         done = False
         try:
             linked = await self._threads.run(self._link, source, dict(names))
+            missed = [row.uid for row in source.rows if row.uid not in linked]
+            if missed:
+                await self._explain(account_id, mailbox_id, missed, destination_id, source)
             result: Copied = await self._database.write(
                 self._copy_txn, account_id, mailbox_id, destination_id, source, linked, move
             )
@@ -74,6 +83,17 @@ class Copier:
                 await self._threads.run(self._unlink, source, names)
             self._arrivals.settled(arriving)
         return result
+
+    async def _explain(
+        self, account_id: int, mailbox_id: int, missed: Sequence[int], destination_id: int, before: _Source
+    ) -> None:
+        """Files were not found: nothing is said if their messages have been expunged meanwhile."""
+        source = await self._database.run(_source_txn, account_id, mailbox_id, missed, destination_id)
+        if (source.directory, source.destination) != (before.directory, before.destination):
+            raise Unavailable("the mailbox has just been renamed")
+        if source.rows:
+            self._vanished.missed(account_id, mailbox_id, [row.uid for row in source.rows])
+            raise NoSuchMessage("some of the messages are gone")
 
     def _link(self, source: _Source, names: dict[int, str]) -> dict[int, tuple[str, int]]:
         """Make the links; UID to (name, flags on disk) for those whose files are there."""
@@ -88,7 +108,8 @@ class Copier:
                 try:
                     files.link(self._root, origin, source.destination, path)
                 except FileNotFoundError:
-                    found = locate(where, row.file)
+                    # a file that is renamed meanwhile may be missed once
+                    found = locate(where, row.file) or locate(where, row.file)
                     if found is None:
                         continue
                     files.link(self._root, found, source.destination, path)

@@ -22,6 +22,7 @@ from quantummail.store.removals import remove_txn
 from quantummail.store.storing import NewMessage, Target, store_files
 from quantummail.store.tables import accounts, mailboxes
 from quantummail.store.transaction import Work
+from quantummail.store.vanished import Vanished
 from quantummail.store.views import changes_txn, claim_recent_txn, fetch_txn, snapshot_txn
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Messages:
         self._threads = threads
         self._additions = additions
         self.arrivals = Arrivals()
-        self._copier = Copier(database, root, threads, self._additions, self.arrivals)
+        self.vanished = Vanished(database, root, threads)
+        self._copier = Copier(database, root, threads, self._additions, self.arrivals, self.vanished)
 
     async def open(self, account_id: int, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
         """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not)."""
@@ -99,7 +101,7 @@ class Messages:
     async def copy(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
     ) -> Copied:
-        """Copy to a mailbox of the account: all of those that are there, or nothing (`OverQuota`)."""
+        """Copy to a mailbox of the account: all of those that are there, or nothing (`OverQuota`, `NoSuchMessage`)."""
         return await self._copier.copy(account_id, mailbox_id, uids, destination_id, move=False)
 
     async def move(

@@ -102,6 +102,7 @@ class Store:
         if self._scan is not None:
             await self._scan
         await self.mirror.stop()
+        await self.messages.vanished.stop()
         self._threads.stop()
         self._intake.stop()
         mark = await self._close_pair()

@@ -162,6 +162,17 @@ class GoneTests(ImapCase):
         answer = self.say(self.connection, "a FETCH 1:2 BODY.PEEK[TEXT]")
         self.assertEqual(answer, "* 2 FETCH (BODY[TEXT] {10}\r\ntext two\r\n)\r\n"
                                  "a NO [EXPUNGEISSUED] Some of the messages are gone\r\n")
+        self.assertEqual(self.say(self.connection, "b NOOP"), "* 1 EXPUNGE\r\nb OK NOOP completed\r\n")
+
+    def test_not_mounted(self) -> None:
+        """Where the Maildir itself is missing nothing is expunged."""
+        inbox = Path(self.store.bodies._root) / "example.test" / "alice"
+        inbox.rename(inbox.with_name("elsewhere"))
+        self.assertIn("a NO ", self.say(self.connection, "a FETCH 1:2 BODY.PEEK[TEXT]"))
+        self.assertIn("b NO ", self.say(self.connection, "b COPY 1:2 Trash"))
+        inbox.with_name("elsewhere").rename(inbox)
+        self.assertEqual(self.say(self.connection, "c NOOP"), "c OK NOOP completed\r\n")
+        self.assertIn("text two", self.say(self.connection, "d FETCH 2 BODY.PEEK[TEXT]"))
 
     def test_expunged_by_number(self) -> None:
         """FETCH by number of what another session removed: the others, then NO, and no EXPUNGE (RFC 2180 4.1.2)."""

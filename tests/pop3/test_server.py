@@ -222,6 +222,7 @@ class ElsewhereTests(Pop3Case):
                 path.unlink()
         self.assertEqual(self.say(connection, b"RETR 2\r\n"), b"-ERR [SYS/PERM] message 2 cannot be read\r\n")
         self.assertIn(b"Subject: third", self.say(connection, b"RETR 3\r\n"))
+        self.assertEqual(self.uids(), [1, 3])
 
 
 class TroubleTests(Pop3Case):

@@ -7,7 +7,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store import files
-from quantummail.store.errors import LimitReached, NoSuchMailbox, OverQuota, Unavailable
+from quantummail.store.errors import LimitReached, NoSuchMailbox, NoSuchMessage, OverQuota, Unavailable
 from quantummail.store.flags import ANSWERED, DELETED, FLAGGED, MAX_KEYWORDS, SEEN, names, split
 from quantummail.store.records import FlagChange
 from tests.store.messages import PLAIN, append, box, content, uids
@@ -153,15 +153,21 @@ class CopyTests(MessageCase):
         self.assertEqual(first.stat().st_ino, second.stat().st_ino)
 
     def test_missing(self) -> None:
-        """Messages that are gone, also from the tree only, are left out."""
+        """UIDs that are gone are left out."""
         append(self.store, self.inbox)
-        append(self.store, self.inbox)
-        for path in (self.maildir / "new").iterdir():
-            if content(self.store, self.inbox, 1) and path.name in str(self.location(1)):
-                path.unlink()
-                break
-        self.assertEqual(self.copy(1, 2, 3), ((2,), (1,)))
+        self.assertEqual(self.copy(1, 3), ((1,), (1,)))
         self.assertEqual(self.copy(7), ((), ()))
+
+    def test_file_missing(self) -> None:
+        """Where a file is gone nothing is copied, and its message is expunged."""
+        for move in (False, True):
+            first, second = append(self.store, self.inbox).uid, append(self.store, self.inbox).uid
+            (self.maildir / self.location(first)).unlink()
+            before = self.tree()
+            self.assertRaises(NoSuchMessage, self.copy, first, second, move=move)
+            self.assertEqual((self.tree(), uids(self.store, self.trash)), (before, []))
+            self.assertNotIn(first, uids(self.store, self.inbox))
+        self.assertEqual(self.store.messages.arrivals.snapshot("example.test/alice/.Trash"), set())
 
     def location(self, uid: int) -> str:
         """Where a message's file is."""
