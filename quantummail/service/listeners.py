@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from quantummail.service.unix_port import AdoptedUnixPort
+from quantummail.wire.prompt import PromptServer
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorSocket
@@ -47,7 +48,9 @@ class Listener:
                 port.startListening()
                 return cast("IListeningPort", port)
             # Twisted's annotation asks for its own base class; what it uses is IProtocolFactory
-            return reactor.adoptStreamPort(self.socket.fileno(), self.socket.family, cast("Any", factory))
+            adopted: Any = reactor.adoptStreamPort(self.socket.fileno(), self.socket.family, cast("Any", factory))
+            adopted.transport = PromptServer
+            return cast("IListeningPort", adopted)
         finally:
             self.socket.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport
@@ -13,12 +13,15 @@ from quantummail.message.ids import new_id
 from quantummail.wire.lines import LineBuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
     from quantummail.wire.factory import ConnectionFactory
 
 READ_AHEAD = 64 * 1024
+WRITE_AT_ONCE = 64 * 1024
 STALLED_AFTER = 300.0
 CLOSED_AFTER = 10.0
 LEFT_AFTER = 1.0
@@ -32,7 +35,7 @@ class Connection(Protocol):
     A subclass takes one command from :attr:`buffer` in each `step`, awaits what it must, and answers with `write`.
     While a step waits nothing else of this peer is looked at, so replies are in order however slow a check is.
 
-    What `write` gets in one turn of the reactor goes out in one segment; long results call ``await self.drained()``
+    What `write` gets in one turn goes out in one segment; long results call ``await self.drained()``
     between their pieces, so a peer that does not read costs no memory.
     """
 
@@ -53,6 +56,9 @@ class Connection(Protocol):
         self._failures = 0
         self._full = False
         self._waiting: list[Deferred[None]] = []
+        self._in_turn = False
+        self._output: list[bytes] = []
+        self._output_size = 0
         self._timer: IDelayedCall | None = None
         self._stalled_timer: IDelayedCall | None = None
 
@@ -84,12 +90,23 @@ class Connection(Protocol):
     # What a subclass uses.
 
     def write(self, data: bytes) -> None:
-        """Send octets."""
-        if self.transport is not None:
-            self.transport.write(data)
+        """Send octets: those of one turn together, at its end."""
+        self._output.append(data)
+        self._output_size += len(data)
+        if not self._in_turn or self._output_size > WRITE_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._output:
+            data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+            self._output.clear()
+            self._output_size = 0
+            if self.transport is not None:
+                self.transport.write(data)
 
     def drained(self) -> Deferred[None]:
         """Fires at once, or when the peer has taken what waits. Fails with ConnectionDone if it never will."""
+        self._flush()
         waiting: Deferred[None] = Deferred()
         if self._full:
             self._waiting.append(waiting)
@@ -99,12 +116,14 @@ class Connection(Protocol):
 
     def start_tls(self, context_factory: object) -> None:
         """Begin the handshake. The caller has checked that the buffer is empty and has written its reply."""
+        self._flush()
         self.buffer.clear()
         self.transport.startTLS(context_factory)  # type: ignore[union-attr]  # ITLSTransport: listeners are TCP
         self.tls = True
 
     def close(self) -> None:
         """Send what waits, then end the connection; a peer that does not take it is cut off after a while."""
+        self._flush()
         if self.closing or self.transport is None:
             return
         self.closing = True
@@ -123,8 +142,14 @@ class Connection(Protocol):
     def wake(self) -> None:
         """Look at the buffer again, after something other than input made a step possible."""
         if not self._busy and not self.closing:
-            self._busy = True
-            Deferred.fromCoroutine(self._work())
+            self._take_turn(self._work())
+
+    def _take_turn(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Run until something must be waited for, then send what was written."""
+        self._busy = self._in_turn = True
+        Deferred.fromCoroutine(work)
+        self._in_turn = False
+        self._flush()
 
     # What Twisted calls.
 
@@ -140,22 +165,21 @@ class Connection(Protocol):
         transport.registerProducer(self, True)  # type: ignore[attr-defined]  # IConsumer; we produce replies
         self.factory.joined(self)
         self._arm(self.idle_timeout)
-        self._busy = True
-        Deferred.fromCoroutine(self._begin())
+        self._take_turn(self._begin())
 
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
         self.buffer.feed(data)
         if not self._busy:
-            self._busy = True
-            Deferred.fromCoroutine(self._work())
+            self._take_turn(self._work())
         elif len(self.buffer) > READ_AHEAD and not self._input_paused:
             self._input_paused = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closing = True
+        self._output.clear()
         for timer in (self._timer, self._stalled_timer):
             if timer is not None and timer.active():
                 timer.cancel()
