@@ -3,6 +3,7 @@
     python benchmarks/target.py make DIR [--users N]   accounts user1 ... userN of example.test, password BENCHMARK
     python benchmarks/target.py start DIR              in the background; waits until it is ready
     python benchmarks/target.py stop DIR
+    python benchmarks/target.py empty DIR              every mailbox, and waits until the files are gone
     python benchmarks/target.py describe DIR           host, ports, accounts and hooks, as JSON
 
 Limits that many connections of one client would meet are off; everything else is as installed. Put DIR on the file
@@ -12,6 +13,7 @@ system that is to be measured, usually a journaled ext4.
 from __future__ import annotations
 
 import argparse
+import imaplib
 import json
 import os
 import signal
@@ -91,6 +93,21 @@ def stop(directory: Path) -> None:
     raise SystemExit("the server does not stop")
 
 
+def empty(directory: Path, users: int) -> None:
+    """Delete all mail by IMAP. Files go behind the answers: a measurement must not begin before that is over."""
+    for number in range(1, users + 1):
+        client = imaplib.IMAP4("127.0.0.1", PORTS["imap"])
+        client.login(f"user{number}@{DOMAIN}", PASSWORD)
+        if client.select()[1] != [b"0"]:
+            client.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+            client.expunge()
+        client.logout()
+    mail = directory / "data" / "mail" / DOMAIN
+    while any(any((mail / f"user{number}" / part).iterdir()) for number in range(1, users + 1)
+              for part in ("new", "cur")):
+        time.sleep(0.05)
+
+
 def describe(directory: Path, users: int) -> dict[str, object]:
     """The server in the harness's words."""
     here = [sys.executable, str(Path(__file__).resolve())]
@@ -99,6 +116,7 @@ def describe(directory: Path, users: int) -> dict[str, object]:
         "name": "quantummail", "host": "127.0.0.1", **PORTS, "user": f"user{{n}}@{DOMAIN}", "password": PASSWORD,
         "users": users, "delivered": {"method": "maildir", "path": maildir}, "pidfiles": [f"{directory}/pid"],
         "start": [*here, "start", str(directory)], "stop": [*here, "stop", str(directory)],
+        "reset": [*here, "empty", str(directory), "--users", str(users)],
         "exec": [*_program(directory), "serve"], "listen": PORTS["imap"], "fill": "imap",
         "mailbox_path": maildir, "evict_path": f"{directory}/data",
     }
@@ -115,13 +133,15 @@ def _command(directory: Path, *arguments: str) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("make", "start", "stop", "describe"))
+    parser.add_argument("action", choices=("make", "start", "stop", "empty", "describe"))
     parser.add_argument("directory", type=Path)
     parser.add_argument("--users", type=int, default=100)
     given = parser.parse_args()
     directory = given.directory.resolve()
     if given.action == "make":
         make(directory, given.users)
+    elif given.action == "empty":
+        empty(directory, given.users)
     elif given.action == "describe":
         print(json.dumps(describe(directory, given.users), indent=1))
     else:
