@@ -206,7 +206,7 @@ def _uid_test(view: View, key: object) -> Callable[[int], bool] | None:
     if isinstance(key, keys.All):
         return lambda _uid: True
     if isinstance(key, keys.Recent):
-        return lambda uid: uid >= view.recent_from
+        return view.recent_uids.__contains__
     if isinstance(key, keys.Uids):
         return _in_ranges(key.set.within(view.uids[-1] if view.uids else 0))
     if isinstance(key, keys.Numbers):

@@ -298,7 +298,12 @@ class Session:
             if changes is None:
                 # RFC 2180 3.3: the mailbox was deleted by somebody else, nothing true could be said about it
                 raise Farewell("The selected mailbox was deleted")
-            output = view.learn(changes)
+            uidnext = changes.mailbox.uidnext
+            recent = self.store.messages.recent
+            output = view.learn(changes, (
+                # RFC 3501 6.3.2: EXAMINE takes nothing away from others
+                recent.first(view.mailbox_id) if view.read_only else recent.claim(view.mailbox_id, uidnext)
+            ))
             if view.hinted == hinted:
                 view.hinted = view.modseq
         if expunges and view.expunges_wait:

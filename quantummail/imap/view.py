@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from quantummail.imap import responses
+from quantummail.imap.recent import RecentUids
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.sequence import SequenceSet
@@ -31,7 +32,7 @@ class View:
         "modseq",
         "name",
         "read_only",
-        "recent_from",
+        "recent_uids",
         "uids",
         "uidvalidity",
     )
@@ -44,13 +45,14 @@ class View:
         self.read_only = read_only
         self.uids = snapshot.uids
         """The UIDs behind the message numbers, ascending."""
-        self.recent_from = snapshot.recent_from
         self.keywords = snapshot.keywords
         self.modseq = mailbox.highestmodseq
         """What the client has been told, or is about to be, up to here."""
         self.hinted = self.modseq
         """The highest mod-sequence that somebody spoke of."""
         self.highest_uid = max(mailbox.uidnext - 1, self.uids[-1] if self.uids else 0)
+        self.recent_uids = RecentUids()
+        self.recent_uids.add(snapshot.recent_from, self.highest_uid)
         self._expunged: set[int] = set()
         self._flag_texts: dict[int, bytes] = {}
 
@@ -72,7 +74,7 @@ class View:
     @property
     def recent(self) -> int:
         """How many of them are \\Recent in this session."""
-        return len(self.uids) - bisect_left(self.uids, self.recent_from)
+        return self.recent_uids.count(self.uids)
 
     def vanished(self, uids: Iterable[int]) -> bool:
         """Whether one of these is gone already, although the client still has a number for it."""
@@ -99,7 +101,7 @@ class View:
 
     def flag_text(self, uid: int, flags: int) -> bytes:
         """The flags of a message with parentheses; \\Recent belongs to it where this session is the one told."""
-        recent = uid >= self.recent_from
+        recent = uid >= self.recent_uids.first and uid in self.recent_uids
         key = flags << 1 | recent
         text = self._flag_texts.get(key)
         if text is None:
@@ -116,11 +118,13 @@ class View:
         self._flag_texts.clear()
         return responses.flags(keywords) + responses.permanent_flags(keywords, read_only=self.read_only)
 
-    def learn(self, changes: Changes) -> list[bytes]:
+    def learn(self, changes: Changes, recent_from: int) -> list[bytes]:
         """Take what the store says, and give the responses that may be sent at once.
 
+        New messages from `recent_from` on are \\Recent in this session.
         Vanished messages keep their numbers until `expunge`.
         """
+        self.recent_uids.add(max(recent_from, self.highest_uid + 1), changes.mailbox.uidnext - 1)
         output = [self.learn_keywords(changes.keywords)]
         arrived = array("I")
         for state in changes.changed:

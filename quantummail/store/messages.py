@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
@@ -17,15 +18,18 @@ from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
+from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
 from quantummail.store.removals import remove_txn
 from quantummail.store.storing import NewMessage, Target, store_files
 from quantummail.store.tables import accounts, mailboxes
 from quantummail.store.transaction import Work
 from quantummail.store.vanished import Vanished
-from quantummail.store.views import changes_txn, claim_recent_txn, fetch_txn, snapshot_txn
+from quantummail.store.views import changes_txn, count_recent_txn, fetch_txn, snapshot_txn
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
     from quantummail.store.database import Database
     from quantummail.store.intake import Intake
     from quantummail.store.spooled import SpooledBody
@@ -36,7 +40,8 @@ class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, intake: Intake, additions: Additions
+        self, database: Database, root: str, threads: Inline | Threads, intake: Intake, additions: Additions,
+        clock: IReactorTime | None = None,
     ) -> None:
         self._database = database
         self._intake = intake
@@ -44,23 +49,22 @@ class Messages:
         self._threads = threads
         self._additions = additions
         self.arrivals = Arrivals()
+        self.recent = Recent(database, clock)
         self.vanished = Vanished(database, root, threads)
         self._copier = Copier(database, root, threads, self._additions, self.arrivals, self.vanished)
 
     async def open(self, account_id: int, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
         """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not)."""
-        recent_from = None
         snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
-        if claim_recent and snapshot.recent_from < snapshot.mailbox.uidnext:
-            try:
-                recent_from = await self._database.write(claim_recent_txn, account_id, mailbox_id)
-            except Unavailable:
-                # on a full disk mail can be read all the same; next time it is recent again
-                return snapshot
-            snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
-        if recent_from is None:
-            return snapshot
-        return Snapshot(snapshot.mailbox, snapshot.uids, snapshot.first_unseen, recent_from, snapshot.keywords)
+        if claim_recent:
+            first = self.recent.claim(mailbox_id, snapshot.mailbox.uidnext, snapshot.recent_from)
+        else:
+            first = self.recent.first(mailbox_id, snapshot.recent_from)
+        return snapshot if first == snapshot.recent_from else replace(snapshot, recent_from=first)
+
+    async def count_recent(self, account_id: int, mailbox_id: int) -> int:
+        """How many messages are \\Recent: no session has been told of them (RFC 3501 2.3.2)."""
+        return await self._database.run(count_recent_txn, account_id, mailbox_id, self.recent.first(mailbox_id))
 
     async def changes(self, account_id: int, mailbox_id: int, since_modseq: int) -> Changes | None:
         """What has happened since a mod-sequence; None if the mailbox is gone."""

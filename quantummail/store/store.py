@@ -57,7 +57,7 @@ class Store:
         self.bodies = Bodies(self._root, self._spool, self._threads)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
-        self.messages = Messages(self.database, self._root, self._threads, self._intake, additions)
+        self.messages = Messages(self.database, self._root, self._threads, self._intake, additions, reactor)
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
@@ -103,6 +103,7 @@ class Store:
             await self._scan
         await self.mirror.stop()
         await self.messages.vanished.stop()
+        await self.messages.recent.write()
         self._threads.stop()
         self._intake.stop()
         mark = await self._close_pair()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import SEEN
@@ -15,7 +15,6 @@ from quantummail.store.prepared import Prepared
 from quantummail.store.records import Changes, Contents, FlagState, Location, Mailbox, Message, Snapshot
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import contents, mailboxes, messages, tombstones
-from quantummail.store.transaction import Transaction
 from quantummail.store.uids import IN_PAGE, IN_RANGE, conditions
 
 _IN_MAILBOX = (messages.c.account_id == bindparam("account")) & (messages.c.mailbox_id == bindparam("box"))
@@ -29,6 +28,7 @@ _MAILBOX = Prepared(
     .where(mailboxes.c.id == bindparam("box"), mailboxes.c.account_id == bindparam("account"))
 )
 _UIDS = Prepared(select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid))
+_COUNT_FROM = Prepared(select(func.count()).where(_IN_MAILBOX, messages.c.uid >= bindparam("first")))
 _UNSEEN = messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column("0")
 _FIRST_UNSEEN = Prepared(select(func.min(messages.c.uid)).where(_IN_MAILBOX, _UNSEEN))
 _CHANGED = Prepared(
@@ -93,16 +93,17 @@ def snapshot_txn(connection: Connection, account_id: int, mailbox_id: int) -> Sn
     )
 
 
-def claim_recent_txn(transaction: Transaction, account_id: int, mailbox_id: int) -> int:
-    """Announce what is \\Recent to one session: the first UID nobody was told about. It counts as told now."""
-    connection = transaction.connection
+def count_recent_txn(connection: Connection, account_id: int, mailbox_id: int, told: int) -> int:
+    """How many messages nobody was told of, by the row or by `told`, whichever is higher."""
     row = mailbox_row_txn(connection, account_id, mailbox_id)
     if row is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
-    if row.recent_from < row.uidnext:
-        connection.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(recent_from=row.uidnext))
-    recent_from: int = row.recent_from
-    return recent_from
+    first = max(row.recent_from, told)
+    if not row.messages or first >= row.uidnext:
+        return 0
+    count: int = _COUNT_FROM.execute(
+        connection, {"account": account_id, "box": mailbox_id, "first": first}).scalar_one()
+    return count
 
 
 def changes_txn(connection: Connection, account_id: int, mailbox_id: int, since: int) -> Changes | None:

@@ -19,7 +19,7 @@ class MessageCase(SynchronousTestCase):
     """An account with INBOX and Trash."""
 
     def setUp(self) -> None:
-        directory = temporary_directory(self)
+        directory = self.directory = temporary_directory(self)
         self.store = make_store(self, directory)
         self.user = make_user(self.store)
         self.inbox = box(self.store, self.user.id)
@@ -266,6 +266,17 @@ class ChangeTests(MessageCase):
         self.assertEqual([recent(False), recent(True), recent(True), recent(False)], [True, True, False, False])
         append(self.store, self.inbox)
         self.assertTrue(recent(True))
+
+    def test_recent_after_restart(self) -> None:
+        """What sessions were told of is not recent after an orderly stop; what they were not told of is."""
+        append(self.store, self.inbox)
+        now(self.store.messages.open(self.user.id, self.inbox.id, claim_recent=True))
+        append(self.store, self.inbox)
+        now(self.store.stop())
+        again = make_store(self, self.directory)
+        self.assertEqual(now(again.messages.count_recent(self.user.id, self.inbox.id)), 1)
+        now(again.messages.open(self.user.id, self.inbox.id, claim_recent=True))
+        self.assertEqual(now(again.messages.count_recent(self.user.id, self.inbox.id)), 0)
 
     def test_first_unseen(self) -> None:
         """The number of the first unseen message is told, 0 when there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -54,8 +53,7 @@ async def _recent(session: Session, box: Mailbox) -> int:
         return session.view.recent
     if not box.messages:
         return 0
-    snapshot = await session.store.messages.open(session.account_id, box.id, claim_recent=False)
-    return len(snapshot.uids) - bisect_left(snapshot.uids, snapshot.recent_from)
+    return await session.store.messages.count_recent(session.account_id, box.id)
 
 
 @_item("APPENDLIMIT")
