@@ -15,7 +15,9 @@ MAX_DOMAIN = 255
 # RFC 5322 3.2.3, RFC 6532 3.2:  atext =/ UTF8-non-ascii
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]"
 # RFC 5321 4.1.2:  Dot-string = Atom *("."  Atom)
-_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*+"
+# Python before 3.11.5 forgets to go back when a repeated group with a quantifier of its own fails half-way
+# (gh-106052): "a." matched. So what is repeated possessively here fails before its quantifier, or not at all.
+_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}{_ATEXT}*+)*+"
 # RFC 5321 4.1.2, RFC 6531 3.3:
 #   Quoted-string  = DQUOTE *QcontentSMTP DQUOTE
 #   QcontentSMTP   = <qtextSMTP> / <quoted-pairSMTP>
@@ -27,7 +29,7 @@ _QUOTED_STRING = r'"(?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*+"'
 #   sub-domain     = Let-dig [Ldh-str] / U-label
 #   Ldh-str        = *( ALPHA / DIGIT / "-" ) Let-dig
 _SUB_DOMAIN = r"(?!-)[A-Za-z0-9_\-\x80-\U0010ffff]{1,63}+(?<!-)"
-_DOMAIN = rf"{_SUB_DOMAIN}(?:\.{_SUB_DOMAIN})*+"
+_DOMAIN = rf"{_SUB_DOMAIN}(?:\.{_SUB_DOMAIN}){{0,126}}"
 # RFC 5321 4.1.3:
 #   address-literal  = "[" ( IPv4-address-literal / IPv6-address-literal / General-address-literal ) "]"
 # No tag but IPv6 was ever registered for General-address-literal, so there is none that we could deliver to.
@@ -45,7 +47,7 @@ _MAILBOX = (
 _AT_DOMAIN = rf"@(?:{_DOMAIN}|{_ADDRESS_LITERAL})"
 _mailbox = re.compile(_MAILBOX)
 _path = re.compile(
-    rf"<(?:(?:{_AT_DOMAIN}(?:,{_AT_DOMAIN})*+:)?{_MAILBOX}|"
+    rf"<(?:(?:{_AT_DOMAIN}(?:,{_AT_DOMAIN})*:)?{_MAILBOX}|"
     r"(?P<postmaster>[Pp][Oo][Ss][Tt][Mm][Aa][Ss][Tt][Ee][Rr])|)>"
 )
 _dot_string = re.compile(_DOT_STRING)

@@ -19,12 +19,14 @@ _MISSING_DOMAIN = b"MISSING_DOMAIN"
 # What nearly all addresses look like: words or one quoted string, and an address without anything odd. A list of
 # such addresses is rendered straight from the match, everything else by the parser.
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"
+# what is repeated begins with a class that is not: message/address.py says why
+_DOMAIN = rb"[A-Za-z0-9\-_]++(?:\.[A-Za-z0-9\-_][A-Za-z0-9\-_]*+)*+"
 _simple_address = re.compile(
     rb"[ \t]*+(?:"
-    rb'(?:(?:"([!#-\[\]-~]++(?: [!#-\[\]-~]++)*+)"|(' + _ATOM + rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]*+"
+    rb'(?:(?:"([!#-\[\]-~]++(?: [!#-\[\]-~][!#-\[\]-~]*+)*+)"|(' + _ATOM + rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]*+"
     rb"(?: " + _ATOM + rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]*+)*+)) ?)?"
-    rb"<(" + _ATOM + rb"++(?:\." + _ATOM + rb"++)*+)@([A-Za-z0-9\-_]++(?:\.[A-Za-z0-9\-_]++)*+)>"
-    rb"|(" + _ATOM + rb"++(?:\." + _ATOM + rb"++)*+)@([A-Za-z0-9\-_]++(?:\.[A-Za-z0-9\-_]++)*+)"
+    rb"<(" + _ATOM + rb"++(?:\." + _ATOM + _ATOM + rb"*+)*+)@(" + _DOMAIN + rb")>"
+    rb"|(" + _ATOM + rb"++(?:\." + _ATOM + _ATOM + rb"*+)*+)@(" + _DOMAIN + rb")"
     rb")[ \t]*+(?:(?:\r?\n[ \t]*+)?,(?:\r?\n[ \t])?|$)").match
 
 

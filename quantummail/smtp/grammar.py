@@ -39,7 +39,8 @@ _bdat = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 # RFC 4954 4: "AUTH" SP mechanism [SP initial-response];  RFC 4422 3.1: sasl-mech = 1*20mech-char
 _auth = re.compile(r"([A-Za-z0-9_-]{1,20})(?: +([A-Za-z0-9+/]*+={0,2}))?")
 # RFC 3461 4:  xtext = *( xchar / hexchar );  hexchar = ASCII "+" followed by two upper case hexadecimal digits
-_xtext = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-Fa-f]{2})*+")
+# two classes, not one with {2}: message/address.py says why
+_xtext = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-Fa-f][0-9A-Fa-f])*+")
 _hexchar = re.compile(r"\+([0-9A-Fa-f]{2})")
 # RFC 6533 3: EmbeddedUnicodeChar = "\x{" HEXPOINT "}"
 _embedded_unicode = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")

@@ -27,6 +27,7 @@ LISTS = [
     (b'Alice <a@b>,"B, C"  <c@d> , e@f', b'(("Alice" NIL "a" "b")("B, C" NIL "c" "d")(NIL NIL "e" "f"))'),
     (b"Mr. O'Neil Jr. <a@b>", b'(("Mr. O\'Neil Jr." NIL "a" "b"))'),
     (b'"a  b" <a@b>', b'(("a b" NIL "a" "b"))'),
+    (b'"a " <a@b>', b'(("a" NIL "a" "b"))'),
     (b'"a\\"b" <a@b>', b'(("a\\"b" NIL "a" "b"))'),
     (b"a@b,\r\n c@d\r\n ,\r\n\te@f", b'((NIL NIL "a" "b")(NIL NIL "c" "d")(NIL NIL "e" "f"))'),
     (b"A\r\n B <a@b>", b'(("A B" NIL "a" "b"))'),

@@ -106,6 +106,7 @@ class MailTests(Refuses):
             "FROM:<a@example.org> SMTPUTF8=yes": (501, "5.5.4"), "FROM:<a@example.org> RET=SOME": (501, "5.5.4"),
             "FROM:<a@example.org> ENVID=+zz": (501, "5.5.4"), "FROM:<a@example.org> ENVID=" + "x" * 101: (501, "5.5.4"),
             "FROM:<a@example.org> ENVID=a+0Ab": (501, "5.5.4"),
+            "FROM:<a@example.org> ENVID=a+": (501, "5.5.4"), "FROM:<a@example.org> ENVID=a+4": (501, "5.5.4"),
             "FROM:<a@example.org> AUTH=+": (501, "5.5.4"), "FROM:<a@example.org> AUTH": (501, "5.5.4"),
             "FROM:<a@example.org> =x": (501, "5.5.4"),
             "FROM:<a@example.org> MT-PRIORITY=3": (555, "5.5.4"), "FROM:<a@example.org> NOTIFY=NEVER": (555, "5.5.4"),
