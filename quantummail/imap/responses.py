@@ -48,8 +48,8 @@ def permanent_flags(keywords: Sequence[str], *, read_only: bool) -> bytes:
     r"""``* OK [PERMANENTFLAGS ...]``: what a client may set for good; ``\*`` says that it may invent keywords."""
     if read_only:
         return b"* OK [PERMANENTFLAGS ()] Read-only mailbox\r\n"
-    more = ("\\*",) if len(keywords) < store_flags.MAX_KEYWORDS else ()
-    names = " ".join([*PERMANENT_SYSTEM_FLAGS, *keywords, *more])
+    # where all places are taken some may be free all the same: see store/keywords.py
+    names = " ".join([*PERMANENT_SYSTEM_FLAGS, *keywords, "\\*"])
     return f"* OK [PERMANENTFLAGS ({names})] Flags permitted\r\n".encode("ascii", "replace")
 
 

@@ -217,7 +217,7 @@ def _boxes_txn(connection: Connection, ids: set[int]) -> Sequence[AnyRow]:
 def _flags_txn(transaction: Transaction, one: Addition) -> int:
     if not one.keywords:
         return one.flags
-    return one.flags | keyword_mask_txn(transaction.connection, one.account_id, one.mailbox_id, one.keywords)
+    return one.flags | keyword_mask_txn(transaction, one.account_id, one.mailbox_id, one.keywords)
 
 
 def _add_one(

@@ -226,7 +226,7 @@ class Adoption:
         ).scalars()}
         wanted = [
             replace(addition, keywords=(), flags=addition.flags | keyword_mask_txn(
-                connection, box.account_id, box.id, addition.keywords, as_many_as_fit=True
+                transaction, box.account_id, box.id, addition.keywords, as_many_as_fit=True
             ))
             for addition in group if addition.file not in known
         ]

@@ -212,6 +212,6 @@ def _keyword_translation_txn(
     for bits in {row.flags >> KEYWORD_SHIFT for row in rows} - {0}:
         wanted = [name for bit, name in enumerate(names) if bits >> bit & 1]
         translated[bits] = keyword_mask_txn(
-            transaction.connection, account_id, destination_id, wanted, as_many_as_fit=True
+            transaction, account_id, destination_id, wanted, as_many_as_fit=True
         )
     return translated

@@ -40,10 +40,6 @@ def set_flags_txn(
     ).one_or_none()
     if box is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
-    mask = flags | keyword_mask_txn(
-        connection, account_id, mailbox_id, keywords, create=operation != "remove"
-    )
-    keep, put = {"add": (-1, mask), "remove": (~mask, 0), "replace": (0, mask)}[operation]
     rows: list[AnyRow] = []
     query = (
         select(messages.c.uid, messages.c.modseq, messages.c.flags)
@@ -57,6 +53,11 @@ def set_flags_txn(
     )
     if modified:
         rows = [row for row in rows if row.modseq <= (unchanged_since or 0)]
+    # a keyword is made for messages that are there, not for a STORE that fails
+    mask = flags | keyword_mask_txn(
+        transaction, account_id, mailbox_id, keywords, create=operation != "remove" and bool(rows)
+    )
+    keep, put = {"add": (-1, mask), "remove": (~mask, 0), "replace": (0, mask)}[operation]
     changing = [row.uid for row in rows if (row.flags & keep) | put != row.flags]
     modseq = box.highestmodseq
     if changing:

@@ -21,6 +21,8 @@ class Transaction:
     connection: Connection
     changes: dict[int, int] = field(default_factory=dict)
     """Mailbox id to the highest mod-sequence it has now."""
+    keywords: dict[int, int] = field(default_factory=dict)
+    """Mailbox id to the bits of keywords that messages may get in this transaction: not to be given to others."""
     undo: list[Callable[[], None]] = field(default_factory=list)
     """How to take back what was done outside of the database, should the transaction fail; called last one first."""
 
@@ -40,6 +42,8 @@ class Transaction:
     def take_over(self, other: Transaction) -> None:
         """What `other`, a part of this transaction, has done now belongs to this one."""
         self.undo += other.undo
+        for mailbox_id, bits in other.keywords.items():
+            self.keywords[mailbox_id] = self.keywords.get(mailbox_id, 0) | bits
         for mailbox_id, modseq in other.changes.items():
             self.changed(mailbox_id, modseq)
 

@@ -97,6 +97,39 @@ class FlagTests(MessageCase):
         self.set_flags("remove", 0, keywords[-1])
         self.assertEqual(self.flags(1), ["\\Seen", *keywords[:-1]])
 
+    def test_keyword_places_are_freed(self) -> None:
+        """Where all places are taken a new keyword gets that of one which no message carries."""
+        append(self.store, self.inbox)
+        keywords = [f"k{number}" for number in range(MAX_KEYWORDS)]
+        self.set_flags("add", 0, *keywords)
+        self.set_flags("replace", 0, *keywords[2:])
+        # not the place of k1, which comes back in the same breath
+        self.assertEqual(self.set_flags("add", 0, "new", "K1").keywords, ("new", *keywords[1:]))
+        self.assertEqual(self.flags(1), ["new", *keywords[1:]])
+        self.assertRaises(LimitReached, self.set_flags, "add", 0, "more")
+        self.set_flags("replace", 0)
+        append(self.store, self.inbox, keywords=["x", "y", "x"])
+        self.assertEqual(self.flags(2), ["x", "y"])
+        self.assertEqual(self.flags(1), [])
+
+    def test_keywords_of_one_transaction(self) -> None:
+        """A place that a message gets in a transaction is not given away in it, before there is a row."""
+        full = [f"k{number}" for number in range(MAX_KEYWORDS)]
+        uid = append(self.store, self.inbox, keywords=full).uid
+        now(self.store.messages.remove(self.user.id, self.inbox.id, [uid]))
+        append(self.store, self.trash, keywords=["a"])
+        append(self.store, self.trash, keywords=["b"])
+        now(self.store.messages.copy(self.user.id, self.trash.id, [1, 2], self.inbox.id))
+        self.assertEqual([self.flags(2), self.flags(3)], [["a"], ["b"]])
+
+    def test_keyword_of_a_failed_store(self) -> None:
+        """A change that fails, or finds no message, leaves no new keyword behind."""
+        append(self.store, self.inbox)
+        self.assertEqual(self.set_flags("add", 0, "new", uids=(9,)).keywords, ())
+        self.assertRaises(LimitReached, self.set_flags, "add", 0, "new", "x" * 65)
+        self.assertRaises(LimitReached, append, self.store, self.inbox, PLAIN, 0, ["new", "x" * 65])
+        self.assertEqual(self.set_flags("add", SEEN).keywords, ())
+
     def test_split(self) -> None:
         """System flags are known in any case, unknown ones left out, everything else is a keyword."""
         self.assertEqual(split(["\\seen", "$A", "\\Recent", "\\*", "b"]), (SEEN, ["$A", "b"]))
