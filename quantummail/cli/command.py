@@ -6,11 +6,12 @@ import getopt
 import inspect
 import json
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogBeginner
+from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 from twisted.python.failure import Failure
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from quantummail.store.store import Store
 
 T = TypeVar("T")
+log = Logger(namespace="quantummail.cli")
 
-EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 0, 64, 65, 67, 73, 75, 78
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER = 0, 64, 65, 67
+EX_SOFTWARE, EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 70, 73, 75, 78
 
 # For errors of the store: the first that fits
 _CODES: tuple[tuple[type[StoreError], int], ...] = (
@@ -106,10 +109,19 @@ class Command(_Options):
     @property
     def config_path(self) -> Path:
         """The configuration file that was asked for."""
+        return configuration.config_path(self._from_the_top("config"))
+
+    @property
+    def debug(self) -> bool:
+        """Whether mistakes of ours are to be shown with everything that is known about them."""
+        return bool(self._from_the_top("debug"))
+
+    def _from_the_top(self, name: str) -> Any:
+        """An option of the program, which stands before the command."""
         options: Any = self
-        while "config" not in options:
-            options = options.parent
-        return configuration.config_path(options["config"])
+        while options is not None and name not in options:
+            options = getattr(options, "parent", None)
+        return None if options is None else options[name]
 
     def configuration(self) -> Config:
         """The configuration. Raises ConfigError."""
@@ -148,11 +160,31 @@ def execute(command: Command) -> int:
         return _complain(EX_CONFIG, f"{error.filename}: {error.strerror}; run this as the server's user")
     except StoreError as error:
         return _complain(next(code for kind, code in _CODES if isinstance(error, kind)), str(error))
+    except Exception as error:  # noqa: BLE001  # the edge: an administrator gets a line, not a traceback
+        return _say_unexpected(command, error)
+
+
+def _say_unexpected(command: Command, error: Exception) -> int:
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    if command.own_log:
+        log.failure("unexpected error")
+        where = "the log has the traceback"
+    elif command.debug:
+        traceback.print_exc()
+        where = "see above"
+    else:
+        where = "`quantummail --debug ...` shows the traceback"
+    return _complain(EX_SOFTWARE, f"a mistake of QuantumMail: {told}; {where}")
 
 
 def _complain(code: int, text: str) -> int:
     print(f"quantummail: {text}", file=sys.stderr)  # noqa: T201  # a command's answer
     return code
+
+
+def warn(text: str) -> None:
+    """Something that may not be as it was meant, and keeps nothing from being done."""
+    print(f"quantummail: warning: {text}", file=sys.stderr)  # noqa: T201  # a command's answer
 
 
 def say_json(value: object) -> None:

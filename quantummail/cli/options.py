@@ -32,6 +32,7 @@ class Options(usage.Options):
 
     synopsis = "quantummail [--config FILE]"
     longdesc = "A complete private mail server: SMTP, LMTP, IMAP and POP3."
+    optFlags = [["debug", None, "Show the traceback when something unexpected stops a command."]]
     optParameters = [
         ["config", "c", None, f"The configuration file [default: $QUANTUMMAIL_CONFIG or {configuration.DEFAULT_PATH}]"],
     ]

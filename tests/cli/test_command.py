@@ -6,6 +6,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 
+from twisted.logger import globalLogBeginner
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +23,6 @@ class Sample(Command):
     optParameters = [["quota", "q", None, "Octets."]]
     takes = ("address",)
     takes_more = "targets"
-    own_log = True
     problem: Exception | None = None
 
     def run(self) -> int:
@@ -117,9 +117,11 @@ def _all_commands(options: type[usage.Options]) -> list[list[str]]:
 class ExitCodeTests(SynchronousTestCase):
     """What stops a command becomes one line and an exit code of sysexits.h."""
 
-    def ended(self, problem: Exception | None) -> tuple[int, str]:
+    def ended(self, problem: Exception | None, *, debug: bool = False, own_log: bool = False) -> tuple[int, str]:
         sample, err = Sample(), io.StringIO()
         sample.problem = problem
+        sample["debug"], sample.own_log = debug, own_log
+        self.patch(globalLogBeginner, "beginLoggingTo", lambda *_, **__: None)
         with contextlib.redirect_stderr(err):
             return execute(sample), err.getvalue()
 
@@ -145,9 +147,21 @@ class ExitCodeTests(SynchronousTestCase):
         self.assertEqual(code, 78)
         self.assertIn("/var/lib/quantummail: Permission denied; run this as the server's user", text)
 
-    def test_our_own_mistakes_are_not_hidden(self) -> None:
-        """An unexpected exception goes through, with its traceback."""
-        self.assertRaises(ZeroDivisionError, self.ended, ZeroDivisionError())
+    def test_our_own_mistakes(self) -> None:
+        """An unexpected exception is one line and 70; the traceback is there for who asks for it."""
+        problem = ZeroDivisionError("by\nzero")
+        code, text = self.ended(problem)
+        self.assertEqual((code, text.count("\n")), (70, 1))
+        self.assertIn("ZeroDivisionError: by zero; `quantummail --debug ...` shows the traceback", text)
+        code, text = self.ended(problem, debug=True)
+        self.assertEqual(code, 70)
+        self.assertIn("Traceback (most recent call last)", text)
+
+    def test_our_own_mistakes_while_serving(self) -> None:
+        """A command that keeps a log has the traceback there."""
+        code, text = self.ended(ZeroDivisionError(), own_log=True)
+        self.assertEqual((code, text.count("\n")), (70, 1))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class AnswerTests(SynchronousTestCase):
