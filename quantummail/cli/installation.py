@@ -6,10 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from quantummail.cli.command import EX_DATAERR, EX_OK, EX_USAGE, Command, CommandFailed, with_store
+from quantummail.cli.command import EX_DATAERR, EX_OK, EX_USAGE, Command, CommandFailed, warn, with_store
 from quantummail.cli.owner import become_owner
 from quantummail.cli.versions import say
-from quantummail.config import template, values
+from quantummail.config import ConfigError, Problem, template, values
+from quantummail.config.values import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +26,34 @@ class CheckConfig(Command):
     def run(self) -> int:
         """Read it; errors are raised with all of them."""
         config = self.configuration()
-        for warning in config.warnings:
-            say(f"warning: {warning}")
-        if not config.tls.certificate.exists():
-            say(f"warning: [tls] certificate: {config.tls.certificate} is not there yet; `init` makes one")
+        for warning in [*config.warnings, *_check_certificates(config)]:
+            warn(warning)
         for name, section in config.listeners().items():
             say(f"{name}: {', '.join(map(str, section.listen))}")
         say(f"{self.config_path} is in order")
         return EX_OK
+
+
+def _check_certificates(config: Config) -> list[str]:
+    """Warnings about certificates. Raises ConfigError with all that `serve` would refuse."""
+    from quantummail.tls import contexts  # loads OpenSSL, which other commands do not need
+
+    tls = config.tls
+    pairs = [("certificate", "private_key", Pair(tls.certificate, tls.private_key)),
+             *(("additional_pairs", "additional_pairs", pair) for pair in tls.additional_pairs)]
+    problems, warnings = [], []
+    for certificate_key, private_key_key, pair in pairs:
+        try:
+            found = contexts.doubts(pair.certificate, pair.private_key)
+        except contexts.CertificateError as error:
+            key = private_key_key if error.path == pair.private_key else certificate_key
+            hint = "" if error.path.exists() or key == "additional_pairs" else "; `quantummail init` makes one"
+            problems.append(Problem("", "tls", key, str(error.path), error.text + hint))
+        else:
+            warnings += [f"[tls] {certificate_key} = {pair.certificate}: {doubt}" for doubt in found]
+    if problems:
+        raise ConfigError(problems)
+    return warnings
 
 
 class Migrate(Command):

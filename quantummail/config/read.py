@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from quantummail.config.values import Pair
 
 DEFAULT_PATH = "/etc/quantummail/quantummail.ini"
 ENVIRONMENT = "QUANTUMMAIL_"
+# What Docker and Kubernetes call the address of a service, here of one named like a section (quantummail-smtp)
+_PLATFORMS = re.compile(r"SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|NAME|ENV_\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +126,18 @@ class _Reading:
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[list[Setting], list[str]]:
-    """QUANTUMMAIL_<SECTION>_<KEY>. Container platforms make up such names too, so unknown ones only warn."""
+    """QUANTUMMAIL_<SECTION>_<KEY>. Container platforms make up such names too, so unknown sections only warn."""
     settings, warnings = [], []
     for name in sorted(environ):
         if not name.startswith(ENVIRONMENT) or name == "QUANTUMMAIL_CONFIG":
             continue
         section, _, key = name[len(ENVIRONMENT):].lower().partition("_")
-        if section in SECTIONS and key:
+        if section in SECTIONS and key and not _PLATFORMS.fullmatch(key.upper()):
             settings.append(Setting(section, key, environ[name].strip(), name))
-        else:
-            warnings.append(f"{name} in the environment is not the name of a setting, and has no effect")
+            continue
+        close = [] if section in SECTIONS else difflib.get_close_matches(section, SECTIONS, 1, 0.6)
+        meant = f"; did you mean {ENVIRONMENT}{close[0].upper()}_{key.upper()}?" if close and key else ""
+        warnings.append(f"{name} in the environment is not the name of a setting, and has no effect{meant}")
     return settings, warnings
 
 

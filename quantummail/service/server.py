@@ -75,6 +75,8 @@ class QuantumMailService(MultiService):
         self._privileged = True
         self.log.info("{hostname} is starting", hostname=self.config.server.hostname)
         config = self.config
+        for warning in config.warnings:
+            self.log.warn("configuration: {warning}", warning=warning)
         if not config.server.data_dir.is_dir():
             raise StartRefused(EX_CONFIG, f"{config.server.data_dir} does not exist: run `quantummail init`")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,12 @@ _MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 
 class CertificateError(Exception):
-    """A certificate or key cannot be used. The text says which file, and why."""
+    """A certificate or key cannot be used. The text says which file, and why; `path` is the file."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(f"{path}: {text}")
+        self.path = path
+        self.text = text
 
 
 class _Identity:
@@ -37,6 +43,17 @@ class _Identity:
     def serves(self, name: str) -> bool:
         """Whether the certificate is for this name (RFC 6125 6.4.3: a wildcard is the whole first label)."""
         return name in self.names or f"*.{name.partition('.')[2]}" in self.names
+
+
+def doubts(certificate: Path, private_key: Path) -> list[str]:
+    """What clients may not like about a pair that a server can use. Raises CertificateError if it cannot."""
+    _Identity(certificate, private_key, "1.2", tickets=False)
+    parsed, now = _parsed(certificate), dt.datetime.now(dt.UTC)
+    if parsed.not_valid_after_utc < now:
+        return [f"expired on {parsed.not_valid_after_utc:%Y-%m-%d}"]
+    if parsed.not_valid_before_utc > now:
+        return [f"not valid before {parsed.not_valid_before_utc:%Y-%m-%d}"]
+    return []
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -108,30 +125,36 @@ def _context(certificate: Path, private_key: Path, minimum_version: str, tickets
     try:
         context.check_privatekey()
     except SSL.Error:
-        raise CertificateError(f"{private_key} is not the key of {certificate}") from None
+        raise CertificateError(private_key, f"not the key of {certificate}") from None
     return context
 
 
 def _use(load: Callable[[bytes], None], path: Path, otherwise: str) -> None:
     try:
-        with path.open("rb"):
-            pass
+        with path.open("rb") as file:
+            encrypted = b"ENCRYPTED" in file.read()
+        if encrypted:
+            # OpenSSL would ask on the terminal
+            raise CertificateError(path, "it needs a passphrase, and a server has nobody to ask")
         load(bytes(path))
     except OSError as error:
-        raise CertificateError(f"{path}: {error.strerror}") from error
+        raise CertificateError(path, error.strerror or str(error)) from error
     except SSL.Error:
-        raise CertificateError(f"{path}: {otherwise}") from None
+        raise CertificateError(path, otherwise) from None
 
 
 def _names(certificate: Path) -> frozenset[str]:
     try:
-        parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
-        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = _parsed(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return frozenset(_lower(names.get_values_for_type(x509.DNSName)))
     except x509.ExtensionNotFound:
         return frozenset()
     except ValueError as error:
-        raise CertificateError(f"{certificate}: {error}") from error
+        raise CertificateError(certificate, str(error)) from error
+
+
+def _parsed(certificate: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(certificate.read_bytes())
 
 
 def _lower(names: Iterable[str]) -> Iterable[str]:

@@ -99,6 +99,18 @@ class ReadTests(SynchronousTestCase):
         self.assertIn("QUANTUMMAIL_PORT_25_TCP in the environment is not the name of a setting, and has no effect",
                       config.warnings)
 
+    def test_names_of_platforms_only_warn(self) -> None:
+        """A service that is called quantummail-smtp looks like our section; a wrong key there is an error."""
+        names = ("PORT", "PORT_25_TCP_ADDR", "SERVICE_HOST", "SERVICE_PORT_SMTP")
+        config = parse("", {f"QUANTUMMAIL_SMTP_{name}": "tcp://10.0.0.1:25" for name in names})
+        self.assertEqual(sum("QUANTUMMAIL_SMTP_" in warning for warning in config.warnings), len(names))
+        self.assertEqual(len(self.errors("", {"QUANTUMMAIL_SMTP_LISTENN": "127.0.0.1:25"})), 1)
+
+    def test_misspelt_sections_in_the_environment(self) -> None:
+        """Whoever misspells a section is told what may have been meant."""
+        (warning,) = (each for each in parse("", {"QUANTUMMAIL_SMPT_LISTEN": ""}).warnings if "SMPT" in each)
+        self.assertTrue(warning.endswith("did you mean QUANTUMMAIL_SMTP_LISTEN?"))
+
     def test_a_missing_file_says_how_to_make_one(self) -> None:
         """The error of a missing file names the file and the command."""
         path = temporary_directory(self) / "nothing"

@@ -164,11 +164,28 @@ class AdministrationTests(SynchronousTestCase):
     def test_check_config(self) -> None:
         """The configuration in use is in order; an override by the environment is checked too."""
         self.assertIn("is in order", self.server.command("check-config").stdout)
-        done = subprocess.run(
-            [sys.executable, "-m", "quantummail.cli", "--config", str(self.server.config_path), "check-config"],
-            env={**environment(), "QUANTUMMAIL_SMTP_MAX_ERRORS": "few", "QUANTUMMAIL_IMAP_LISTEN": "nowhere"},
-            capture_output=True, text=True, check=False)
+        done = self.checked(QUANTUMMAIL_SMTP_MAX_ERRORS="few", QUANTUMMAIL_IMAP_LISTEN="nowhere")
         self.assertEqual((done.returncode, done.stderr.count("\n")), (78, 2))
+
+    def test_check_certificates(self) -> None:
+        """What `serve` would refuse is an error with section, key and value; unknown variables are warnings."""
+        private_key = self.server.certificate.with_name("private_key.pem")
+        done = self.checked(QUANTUMMAIL_TLS_ADDITIONAL_PAIRS=f"{private_key} {private_key}, /nothing /nothing",
+                            QUANTUMMAIL_TLS_PRIVATE_KEY=str(self.server.certificate))
+        self.assertEqual((done.returncode, done.stderr.splitlines()), (78, [
+            (f"quantummail: [tls] private_key = {self.server.certificate}: "
+             f"no private key in PEM form that fits {self.server.certificate}"),
+            f"quantummail: [tls] additional_pairs = {private_key}: no certificate in PEM form",
+            "quantummail: [tls] additional_pairs = /nothing: No such file or directory",
+        ]))
+        done = self.checked(QUANTUMMAIL_SMPT_LISTEN="127.0.0.1:25")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("quantummail: warning: QUANTUMMAIL_SMPT_LISTEN in the environment", done.stderr)
+
+    def checked(self, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "quantummail.cli", "--config", str(self.server.config_path), "check-config"],
+            env={**environment(), **environ}, capture_output=True, text=True, check=False)
 
     def test_twistd_runs_the_same_commands(self) -> None:
         """`twistd quantummail --config F user ...` gives the same answer, on stdout, with the same code."""
@@ -222,6 +239,12 @@ class LifeTests(SynchronousTestCase):
             self.assertEqual(self.server.stop(number), 0)
         self.assertEqual(self.server.log().count("finishing what is running"), 2)
         self.assertFalse(self.server.lmtp_socket.exists())
+
+    def test_doubts_are_logged(self) -> None:
+        """What may be wrong with the configuration is in the log of the server."""
+        self.server.environ["QUANTUMMAIL_SMPT_LISTEN"] = "127.0.0.1:25"
+        self.server.start()
+        self.assertRegex(self.server.log(), "warn .*configuration: QUANTUMMAIL_SMPT_LISTEN in the environment")
 
     def test_running_commands_are_finished(self) -> None:
         """A client in the middle of a message hears of the end, and loses no answer."""

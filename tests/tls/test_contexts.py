@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 import ssl
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -16,7 +20,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from quantummail.tls import selfsigned
-from quantummail.tls.contexts import CertificateError, ServerTLS
+from quantummail.tls.contexts import CertificateError, ServerTLS, doubts
 from tests.support.places import temporary_directory
 
 
@@ -140,6 +144,44 @@ class ContextTests(SynchronousTestCase):
             ((certificate, other), "other.example.org.key: no private key in PEM form that fits"),
         ):
             self.assertIn(expected, str(self.assertRaises(CertificateError, ServerTLS, [pair])))
+
+
+class DoubtsTests(SynchronousTestCase):
+    """What can be said about a pair before it is used."""
+
+    def setUp(self) -> None:
+        self.certificate = temporary_directory(self) / "certificate.pem"
+        self.key = self.certificate.with_name("key.pem")
+
+    def doubts(self, begin: int, end: int) -> list[str]:
+        """Those about a certificate that is valid from and to these days, counted from today."""
+        for path in (self.certificate, self.key):
+            path.unlink(missing_ok=True)
+        selfsigned.make("mail.example.org", self.certificate, self.key)
+        private = serialization.load_pem_private_key(self.key.read_bytes(), None)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        now = dt.datetime.now(dt.UTC)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example.org")])
+        certificate = x509.CertificateBuilder(
+            name, name, private.public_key(), 1, now + dt.timedelta(begin), now + dt.timedelta(end),
+        ).sign(private, hashes.SHA256())
+        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return doubts(self.certificate, self.key)
+
+    def test_times(self) -> None:
+        """A certificate is for some days; on others it can be used, and clients do not believe it."""
+        self.assertEqual(self.doubts(-1, 1), [])
+        self.assertRegex(self.doubts(-2, -1)[0], r"\Aexpired on \d{4}-\d\d-\d\d\Z")
+        self.assertRegex(self.doubts(1, 2)[0], r"\Anot valid before \d{4}-\d\d-\d\d\Z")
+
+    def test_passphrase(self) -> None:
+        """A key with a passphrase is refused: OpenSSL would ask on the terminal, and wait."""
+        selfsigned.make("mail.example.org", self.certificate, self.key)
+        private = serialization.load_pem_private_key(self.key.read_bytes(), None)
+        self.key.write_bytes(private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")))
+        error = self.assertRaises(CertificateError, doubts, self.certificate, self.key)
+        self.assertEqual((error.path, "passphrase" in str(error)), (self.key, True))
 
 
 def client_context() -> ssl.SSLContext:
