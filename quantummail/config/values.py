@@ -49,8 +49,11 @@ class Pair:
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE | re.ASCII)
+# Sums of sizes fit into the 63 bits of SQLite's integers, and a size into the 20 digits of RFC 1870 6
+_MOST_OCTETS = 1024**6
+_MOST_SECONDS = 3650 * 86400
+_SIZE = re.compile(r"(\d{1,20})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([smhd]?)", re.IGNORECASE | re.ASCII)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _FD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
 
@@ -61,22 +64,32 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _at_least_one(text: str) -> int:
-    if (number := _count(text)) == 0:
-        raise ValueError
-    return number
+def whole_number(least: int, most: int) -> Kind[int]:
+    """A kind that takes the numbers from `least` to `most`."""
+    def parse(text: str) -> int:
+        if not least <= (number := _count(text)) <= most:
+            raise ValueError
+        return number
+
+    return Kind(f"a whole number from {least} to {most}", parse)
 
 
 def _size(text: str) -> int:
     if (match := _SIZE.fullmatch(text)) is None:
         raise ValueError
-    return int(match[1]) * _UNITS[match[2].lower()]
+    octets = int(match[1]) * _UNITS[match[2].lower()]
+    if octets > _MOST_OCTETS:
+        raise ValueError
+    return octets
 
 
 def _duration(text: str) -> float:
-    if (match := _DURATION.fullmatch(text)) is None or float(match[1]) == 0:
+    if (match := _DURATION.fullmatch(text)) is None:
         raise ValueError
-    return float(match[1]) * _SECONDS[match[2].lower()]
+    seconds = float(match[1]) * _SECONDS[match[2].lower()]
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError
+    return seconds
 
 
 def _yes_or_no(text: str) -> bool:
@@ -174,10 +187,11 @@ def one_of(*words: str) -> Kind[str]:
     return Kind(" or ".join(f"`{word}`" for word in words), parse)
 
 
-COUNT = Kind("a whole number, 0 or more", _count)
-POSITIVE = Kind("a whole number, 1 or more", _at_least_one)
-SIZE = Kind("octets: a whole number, with K, M, G or T for powers of 1024", _size)
-DURATION = Kind("a time: seconds, or a number with s, m, h or d", _duration)
+COUNT = whole_number(0, 10**12 - 1)
+POSITIVE = whole_number(1, 10**12 - 1)
+THREADS = whole_number(1, 100)
+SIZE = Kind("octets: a whole number, with K, M, G or T for powers of 1024, 1048576T at most", _size)
+DURATION = Kind("a time: seconds, or a number with s, m, h or d, more than 0 and 3650d at most", _duration)
 YES_NO = Kind("`yes` or `no`", _yes_or_no)
 HOSTNAME = Kind("a host name of letters, digits, hyphens and dots", _hostname)
 PATH = Kind("a path; a relative one begins at the directory of the configuration file", _path)

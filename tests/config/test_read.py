@@ -70,12 +70,12 @@ class ReadTests(SynchronousTestCase):
         text = "[smtp]\nmax_conections = 4\nmax_errors = none\n[imapp]\n[tls]\nmax_recipients = 3\nwhat\n"
         self.assertEqual(self.errors(text, {"QUANTUMMAIL_POP3_MAX_MESSAGES": "0"}), [
             "line 2: [smtp] max_conections = 4: unknown key, did you mean `max_connections`?",
-            "line 3: [smtp] max_errors = none: accepted: a whole number, 1 or more",
+            "line 3: [smtp] max_errors = none: accepted: a whole number from 1 to 999999999999",
             "line 4: [imapp]: unknown section, did you mean `imap`?",
             ("line 6: [tls] max_recipients = 3: unknown key; it belongs to "
              "[smtp], [submission], [submissions], [lmtp], [lmtps]"),
             "line 7: [tls]: neither `[section]` nor `key = value`: 'what'",
-            "QUANTUMMAIL_POP3_MAX_MESSAGES: [pop3] max_messages = 0: accepted: a whole number, 1 or more",
+            "QUANTUMMAIL_POP3_MAX_MESSAGES: [pop3] max_messages = 0: accepted: a whole number from 1 to 999999999999",
         ])
 
     def test_an_error_says_what_is_wrong_with_it(self) -> None:

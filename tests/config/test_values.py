@@ -34,6 +34,18 @@ class ValuesTests(SynchronousTestCase):
                                  "2T": 2 * 1024**4})
         self.refuses(values.SIZE, "", "M", "-1M", "1.5M", "10X")
 
+    def test_what_is_too_much(self) -> None:
+        """No number is more than the database, the protocols or the reactor take; what is accepted says so."""
+        self.takes(values.SIZE, {"1048576T": 1 << 60})
+        self.refuses(values.SIZE, "1048577T", "99999999999999999999", "9" * 5000)
+        self.takes(values.DURATION, {"3650d": 315360000.0})
+        self.refuses(values.DURATION, "3651d", "9" * 400, "0." + "0" * 20)
+        self.takes(values.THREADS, {"100": 100})
+        self.refuses(values.THREADS, "0", "101", "9" * 5000)
+        self.assertEqual(values.COUNT.accepts, "a whole number from 0 to 999999999999")
+        for kind, said in ((values.SIZE, "1048576T at most"), (values.DURATION, "3650d at most")):
+            self.assertIn(said, kind.accepts)
+
     def test_durations(self) -> None:
         """Times are seconds unless they have a unit, and never nothing."""
         self.takes(values.DURATION, {"5": 5.0, "0.5s": 0.5, "10m": 600.0, "1h": 3600.0, "2d": 172800.0})

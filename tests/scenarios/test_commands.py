@@ -100,6 +100,9 @@ class AdministrationTests(SynchronousTestCase):
         record = json.loads(self.server.command("user", "info", "alice@example.test", "--json").stdout)
         self.assertEqual((record["quota_bytes"], record["admin"]), (1 << 30, False))
         self.assertEqual(self.ended("user", "quota", "alice@example.test", "--quota", "much")[0], 65)
+        for words in (("--quota", "99999999999999999999"), ("--quota-messages", "1000000000000")):
+            code, text = self.ended("user", "quota", "alice@example.test", *words)
+            self.assertEqual((code, text.count("\n")), (65, 1), text)
         self.assertIn("of 1.0G", self.server.command("user", "info", "alice@example.test").stdout)
         self.assertIn("administrator", self.server.command("user", "list").stdout)
 
