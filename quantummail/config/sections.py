@@ -55,7 +55,7 @@ class DatabaseSection:
     """Where accounts, mailboxes and the index of messages are."""
 
     url: str = key(values.DATABASE, "sqlite:///{data_dir}/quantummail.sqlite", "The database.")
-    readers: int = key(values.POSITIVE, "4", "Threads that read from the database.")
+    readers: int = key(values.THREADS, "4", "Threads that read from the database.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class DeliverySection:
 class LoginSection:
     """How fast passwords may be guessed. These limits hold for all protocols together."""
 
-    threads: int = key(values.POSITIVE, "2", (
+    threads: int = key(values.THREADS, "2", (
         "Threads that compute password hashes. Each takes 19 MB and one processor while it does."))
     free_failures: int = key(values.COUNT, "3", (
         "Failed logins after which each further one makes the next answer a second later."))
@@ -199,6 +199,8 @@ class ImapSection(ListenerSection):
         "How long a logged-in client may be silent; RFC 3501 5.4 wants at least 30 minutes."))
     login_timeout: float = key(values.DURATION, "3m", "How long a client may take to log in.")
     login_delay: float = key(values.DURATION, "1s", "How long the answer to a failed login is held back.")
+    search_timeout: float = key(values.DURATION, "30s", (
+        "How long one SEARCH may read messages; what cannot be found in the index is looked for in them."))
     disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
         "Extensions that are neither offered nor taken, in the words of CAPABILITY: `MOVE, LITERAL+`."))
 

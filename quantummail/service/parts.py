@@ -97,6 +97,7 @@ class Parts:
             plaintext_login=self._plaintext_login, message_limit=section.max_message_size,
             idle_timeout=section.idle_timeout, login_timeout=section.login_timeout,
             login_attempts=section.max_login_attempts, login_delay=section.login_delay,
+            search_timeout=section.search_timeout,
             connections_per_user=section.max_connections_per_user,
             disabled=frozenset(section.disabled_capabilities))
         return IMAPFactory(
