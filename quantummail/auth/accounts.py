@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from quantummail.auth.hashing import Hashing
+    from quantummail.auth.sessions import OpenSessions
     from quantummail.auth.successes import Successes
     from quantummail.store.accounts import Users
     from quantummail.store.records import Credentials, User
@@ -65,10 +66,13 @@ class StoredPasswords:
     log: ClassVar[Logger] = Logger(namespace="quantummail.auth")
     credentialInterfaces = (IPlainPassword,)
 
-    def __init__(self, users: Users, hashing: Hashing, successes: Successes, clock: IReactorTime) -> None:
+    def __init__(
+        self, users: Users, hashing: Hashing, successes: Successes, sessions: OpenSessions, clock: IReactorTime,
+    ) -> None:
         self._users = users
         self._hashing = hashing
         self._successes = successes
+        self._sessions = sessions
         self._clock = clock
 
     def requestAvatarId(self, credentials: Attempt) -> Deferred[bytes | tuple[()]]:
@@ -89,7 +93,7 @@ class StoredPasswords:
             if better is not None:
                 stored = await self._replaced(user.id, stored, better)
             self._successes.add(user.id, stored, attempt.password, now)
-        attempt.user = user
+        attempt.user, attempt.stored_hash = user, stored
         return user.address.encode()
 
     async def _credentials(self, address: str) -> Credentials | None:
@@ -102,6 +106,7 @@ class StoredPasswords:
 
     async def _replaced(self, user_id: int, old: str, new: str) -> str:
         """Store the better hash. The login does not depend on it."""
+        self._sessions.renewed(user_id, old, new)
         try:
             await self._users.replace_hash(user_id, old, new)
         except StoreError as error:

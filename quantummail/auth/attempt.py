@@ -33,10 +33,12 @@ class IPlainPassword(ICredentials):
 class Attempt:
     """What a client claims: credentials for the checker, and the mind in which the realm finds the user."""
 
-    __slots__ = ("address", "password", "user")
+    __slots__ = ("address", "password", "stored_hash", "user")
 
     def __init__(self, address: str, password: str) -> None:
         self.address = address
         self.password = password
+        self.stored_hash = ""
+        """What the password was checked with; set by the checker."""
         self.user: User | None = None
         """Set by the checker when the password is right, so that the realm need not ask the store again."""

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from quantummail.auth.accounts import Accounts, IAccount, StoredPasswords
 from quantummail.auth.attempt import Attempt, LoginFailed, LoginUnavailable
+from quantummail.auth.sessions import End, OpenSessions
 from quantummail.auth.successes import Successes
 from quantummail.auth.throttle import LoginLimits, Throttle
 from quantummail.store.errors import InvalidName
@@ -37,11 +38,15 @@ class Authenticator:
                  limits: LoginLimits | None = None) -> None:
         self._clock = clock
         self._throttle = Throttle(limits or LoginLimits())
-        self._portal = Portal(Accounts(), [StoredPasswords(users, hashing, Successes(), clock)])
+        self.sessions = OpenSessions(users, clock)
+        self._portal = Portal(Accounts(), [StoredPasswords(users, hashing, Successes(), self.sessions, clock)])
 
     async def login(self, username: str, password: str, *,
-                    protocol: str, client: str, connection: str) -> User:
+                    protocol: str, client: str, connection: str, end: End | None = None) -> User:
         """The account, if the password is right.
+
+        A session that stays gives an `end`, which is called if the account may not be used any more, until it is over:
+        then `sessions.leave(user.id, end)` is said.
 
         Raises `LoginFailed`, the same for a wrong password, an unknown name and a disabled account; or
         `LoginUnavailable` when that cannot be said now. After some failures answers come late.
@@ -63,6 +68,8 @@ class Authenticator:
             self.log.failure("unexpected error in a login protocol={protocol} client={client}",
                              protocol=protocol, client=client, connection=connection)
             raise LoginUnavailable from None
+        if end is not None:
+            self.sessions.enter(user.id, attempt.stored_hash, end)
         self.log.info("login protocol={protocol} user={user} client={client}",
                       protocol=protocol, user=user.address, client=client, connection=connection)
         return user

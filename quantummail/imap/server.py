@@ -135,6 +135,17 @@ class IMAPConnection(Connection):
         """End the connection after what is sent."""
         self.close()
 
+    def expel(self) -> None:
+        """End the connection: the account may not be used any more."""
+        if self.closing:
+            return
+        self.log.info("{client} has to log in again", client=self.client, connection=self.connection_id)
+        if self.busy:
+            # no command is worth waiting for
+            self.abort()
+        else:
+            self._bye("[UNAVAILABLE] Log in again, please")
+
     def swallow(self, size: int, refused: Refused) -> None:
         """Read over the octets of a refused literal and the rest of its command, then say so."""
         if self.reader.refuse(size, refused) is not None:

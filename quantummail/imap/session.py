@@ -102,6 +102,9 @@ class Wire(Protocol):
     def finish(self) -> None:
         """End the connection after what is sent."""
 
+    def expel(self) -> None:
+        """End the connection: the account may not be used any more."""
+
     def swallow(self, size: int, refused: Refused) -> None:
         """Read over the octets of a refused literal and the rest of its command, then say so."""
 
@@ -371,4 +374,5 @@ class Session:
         self.unselect()
         if self.user is not None:
             self.sessions.leave(self.user.id)
+            self.authenticator.sessions.leave(self.user.id, self.wire.expel)
             self.user = None

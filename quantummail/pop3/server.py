@@ -80,6 +80,7 @@ class POP3Connection(Connection):
         self.transaction: Transaction | None = None
         self._exchange: Exchange | None = None
         self._claimed = 0
+        self._logged_in = 0
         self._errors = 0
 
     async def greet(self) -> None:
@@ -245,14 +246,20 @@ class POP3Connection(Connection):
         factory = self.factory
         try:
             user = await factory.authenticator.login(
-                username, password, protocol=factory.name, client=self.client, connection=self.connection_id)
+                username, password, protocol=factory.name, client=self.client, connection=self.connection_id,
+                end=self.expel)
         except LoginFailed as error:
             self._login_failed(f"[AUTH] {error}")
         except LoginUnavailable as error:
             self._login_failed(f"[SYS/TEMP] {error}")
         else:
-            if not self.closing:
-                await self._enter(user)
+            self._logged_in = user.id
+            try:
+                if not self.closing:
+                    await self._enter(user)
+            finally:
+                if self.transaction is None:
+                    self._release()
 
     def _login_failed(self, text: str) -> None:
         self.session.failed()
@@ -268,18 +275,29 @@ class POP3Connection(Connection):
             self.error("[IN-USE] the maildrop is open in another session")  # RFC 2449 8.1.1
             return
         self._claimed = user.id
-        try:
-            mailbox = await maildrops.open(user)
-        except BaseException:
-            self._release()
-            raise
+        mailbox = await maildrops.open(user)
         settings = self.factory.settings
         self.transaction = Transaction(self, maildrops.store, user, mailbox, settings.max_messages)
         self.session.entered()
         self.idle_timeout = settings.idle_timeout
         self.ok(self.transaction.welcome())
 
+    def expel(self) -> None:
+        """End the connection: the account may not be used any more."""
+        if self.closing:
+            return
+        self.log.info("{client} has to log in again", client=self.client, connection=self.connection_id)
+        if self.busy:
+            # no command is worth waiting for
+            self.abort()
+        else:
+            self.error("[AUTH] log in again")  # RFC 3206 5
+            self.close()
+
     def _release(self) -> None:
+        if self._logged_in:
+            self.factory.authenticator.sessions.leave(self._logged_in, self.expel)
+            self._logged_in = 0
         if self._claimed:
             self.factory.maildrops.release(self._claimed, self)
             self._claimed = 0

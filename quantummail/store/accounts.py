@@ -17,6 +17,7 @@ from quantummail.store.records import Alias, Credentials, Domain, User
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes
 from quantummail.store.transaction import Transaction
+from quantummail.store.uids import PAGE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -101,6 +102,10 @@ class Users:
     async def credentials(self, address: str) -> Credentials | None:
         """What a login is checked against."""
         return await self._database.run(_credentials_txn, normal_address(address))
+
+    async def enabled_hashes(self, user_ids: Sequence[int]) -> dict[int, str]:
+        """The password hashes of those of these accounts that are there and not disabled."""
+        return await self._database.run(_enabled_hashes_txn, user_ids)
 
     async def list(self, domain: str | None = None) -> list[User]:
         """All accounts, or those of a domain, by address."""
@@ -238,9 +243,24 @@ _CREDENTIALS = Prepared(
 )
 
 
+_ENABLED_HASHES = (
+    select(accounts.c.id, accounts.c.password_hash)
+    .where(accounts.c.id.in_(bindparam("ids", expanding=True)), accounts.c.enabled)
+)
+
+
 def _credentials_txn(connection: Connection, address: str) -> Credentials | None:
     row = _CREDENTIALS.execute(connection, {"address": address}).one_or_none()
     return None if row is None else Credentials(user_of(row), row.password_hash)
+
+
+def _enabled_hashes_txn(connection: Connection, user_ids: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(user_ids), PAGE):
+        page = user_ids[start : start + PAGE]
+        for row in connection.execute(_ENABLED_HASHES, {"ids": page}):
+            found[row.id] = row.password_hash
+    return found
 
 
 def _list_users_txn(connection: Connection, domain: str | None) -> list[User]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from quantummail.auth.hashing import Hashing
@@ -46,6 +46,13 @@ class MemoryUsers:
         if self.failure is not None:
             raise self.failure
         return self.accounts.get(address)
+
+    async def enabled_hashes(self, user_ids: Sequence[int]) -> dict[int, str]:
+        """The hashes of these accounts that are enabled."""
+        if self.failure is not None:
+            raise self.failure
+        return {found.user.id: found.password_hash for found in self.accounts.values()
+                if found.user.id in user_ids and found.user.enabled}
 
     async def replace_hash(self, user_id: int, old_hash: str, new_hash: str) -> None:
         """Remember what was replaced."""

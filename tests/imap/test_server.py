@@ -12,7 +12,9 @@ from twisted.internet.defer import Deferred
 from quantummail.imap.server import IMAPConnection
 from quantummail.store.records import Snapshot
 from quantummail.wire.admission import ConnectionLimits
-from tests.imap.case import ImapCase
+from tests.auth.accounts import PASSWORDS
+from tests.imap.case import NAME, PASSWORD, ImapCase
+from tests.support.stores import now
 from tests.support.transport import MemoryTransport
 
 
@@ -120,6 +122,57 @@ class HungUpTests(ImapCase):
         answer = self.say(connection, "a SELECT INBOX")
         self.assertIn("* 0 EXISTS", answer)
         self.assertIn("* 1 EXISTS\r\n* 1 RECENT\r\na OK", answer)
+
+
+class AccountTests(ImapCase):
+    """A session ends soon after its account may not be used any more."""
+
+    def test_password(self) -> None:
+        """A changed password ends the sessions that were there, also idle ones, and no later one."""
+        before, idle = self.selected(), self.selected()
+        self.say(idle, "a IDLE")
+        now(self.store.users.set_password(NAME, PASSWORDS.hash("another word")))
+        self.clock.advance(5)
+        for connection in (before, idle):
+            self.assertEqual(self.heard(connection), "* BYE [UNAVAILABLE] Log in again, please\r\n")
+            self.assertTrue(connection.closing)
+        after, _ = self.connect()
+        self.assertIn("a OK", self.say(after, f'a LOGIN {NAME} "another word"'))
+        self.clock.advance(5)
+        self.assertFalse(after.closing)
+
+    def test_deleted(self) -> None:
+        """So does the end of an account, whether a mailbox was selected or not."""
+        connection = self.logged_in()
+        now(self.store.users.delete(NAME))
+        self.clock.advance(5)
+        self.assertTrue(connection.closing)
+
+    def test_busy(self) -> None:
+        """Whoever is in the middle of a command is cut off."""
+        connection = self.selected()
+        self.patch(self.store.messages, "changes", lambda *_: Deferred())
+        self.deliver()
+        self.say(connection, "a NOOP")
+        now(self.store.users.set_enabled(NAME, False))
+        self.clock.advance(5)
+        self.assertEqual((self.heard(connection), self.authenticator.sessions._open), ("", {}))
+        transport = connection.transport
+        assert isinstance(transport, MemoryTransport)
+        self.assertTrue(transport.disconnected)
+
+    def test_ended(self) -> None:
+        """Nobody is looked at whose session is over, or never began."""
+        connection = self.logged_in()
+        transport = connection.transport
+        assert isinstance(transport, MemoryTransport)
+        transport.lose()
+        self.assertEqual(self.authenticator.sessions._open, {})
+        factory = self.listener(connections_per_user=1)
+        self.logged_in(factory)
+        other, _ = self.connect(factory)
+        self.assertIn("a NO [LIMIT]", self.say(other, f'a LOGIN {NAME} "{PASSWORD}"'))
+        self.assertEqual(len(self.authenticator.sessions._open[self.user.id]), 1)
 
 
 class CostTests(ImapCase):

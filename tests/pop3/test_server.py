@@ -81,6 +81,8 @@ class LockTests(Pop3Case):
         factory = self.listener()
 
         class Slow:
+            sessions = self.authenticator.sessions
+
             async def login(self, *args: str, **kwargs: str) -> User:
                 await waiting
                 return user
@@ -348,6 +350,8 @@ class OrderTests(Pop3Case):
         user = self.user
 
         class Slow:
+            sessions = self.authenticator.sessions
+
             async def login(self, *args: str, **kwargs: str) -> User:
                 await waiting
                 return user
@@ -361,11 +365,13 @@ class OrderTests(Pop3Case):
 
     def test_name_of_the_listener_in_the_log(self) -> None:
         """The authenticator is told protocol, client and connection."""
-        told: dict[str, str] = {}
+        told: dict[str, object] = {}
         user = self.user
 
         class Curious:
-            async def login(self, username: str, password: str, **kwargs: str) -> User:
+            sessions = self.authenticator.sessions
+
+            async def login(self, username: str, password: str, **kwargs: object) -> User:
                 told.update(kwargs, username=username, password=password)
                 return user
 
@@ -374,7 +380,29 @@ class OrderTests(Pop3Case):
         connection, _ = self.connect(factory, "192.0.2.9")
         self.say(connection, LOGIN)
         self.assertEqual(told, {"username": NAME, "password": PASSWORD, "protocol": "pop3s", "client": "192.0.2.9",
-                                "connection": connection.connection_id})
+                                "connection": connection.connection_id, "end": connection.expel})
+
+
+class AccountTests(Pop3Case):
+    """A session ends soon after its account may not be used any more."""
+
+    def test_disabled(self) -> None:
+        """A disabled account: the session is told to log in again, and its marks count for nothing."""
+        connection, transport = self.logged_in()
+        self.say(connection, b"DELE 1\r\n")
+        now(self.store.users.set_enabled(NAME, False))
+        self.clock.advance(5)
+        self.assertEqual((transport.take(), transport.disconnecting), (b"-ERR [AUTH] log in again\r\n", True))
+        transport.lose()
+        self.assertEqual(self.uids(), [1, 2, 3])
+
+    def test_ended(self) -> None:
+        """Nobody is looked at whose session is over, or never began."""
+        first, transport = self.logged_in()
+        second, _ = self.connect()
+        self.assertIn(b"-ERR [IN-USE]", self.say(second, LOGIN))
+        self.say(first, b"QUIT\r\n")
+        self.assertEqual(self.authenticator.sessions._open, {})
 
 
 class ForgettingTests(Pop3Case):

@@ -124,7 +124,7 @@ async def _log_in(session: Session, username: str, password: str) -> str:
     wire, settings = session.wire, session.settings
     try:
         user = await session.authenticator.login(
-            username, password, protocol="imap", client=wire.client, connection=wire.connection_id
+            username, password, protocol="imap", client=wire.client, connection=wire.connection_id, end=wire.expel
         )
     except LoginUnavailable as error:
         raise Refusal(str(error).capitalize(), "UNAVAILABLE") from None
@@ -136,8 +136,10 @@ async def _log_in(session: Session, username: str, password: str) -> str:
             raise Farewell("Too many failed logins") from None
         raise Refusal(str(error).capitalize(), "AUTHENTICATIONFAILED") from None
     if session.closed:
+        session.authenticator.sessions.leave(user.id, wire.expel)
         raise Farewell("The connection is gone")
     if not session.sessions.enter(user.id, settings.connections_per_user):
+        session.authenticator.sessions.leave(user.id, wire.expel)
         raise Refusal("Too many connections of this user", "LIMIT")
     session.user = user
     wire.logged_in()
