@@ -1,4 +1,4 @@
-"""Commands about domains, users and aliases. They work beside a running server, on the same database."""
+"""Commands about domains and users. They work beside a running server, on the same database."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from quantummail.cli.command import (
     EX_NOUSER,
     EX_OK,
     EX_USAGE,
+    JSON,
     Command,
     CommandFailed,
     Group,
@@ -26,8 +27,6 @@ from quantummail.config import values
 
 if TYPE_CHECKING:
     from quantummail.store.records import User
-
-_JSON = ["json", None, "Write JSON."]
 
 
 def _checked(kind: values.Kind[int], text: str, what: str) -> int:
@@ -99,7 +98,7 @@ class DomainList(Command):
     """List the domains whose mail we take."""
 
     synopsis = "[--json]"
-    optFlags = [_JSON]
+    optFlags = [JSON]
 
     def run(self) -> int:
         """List them."""
@@ -158,7 +157,7 @@ class UserList(Command):
     """List the accounts."""
 
     synopsis = "[DOMAIN] [--json]"
-    optFlags = [_JSON]
+    optFlags = [JSON]
     may_take = "domain"
 
     def run(self) -> int:
@@ -192,7 +191,7 @@ class UserInfo(_OneUser):
     """Tell what is known about an account."""
 
     synopsis = "ADDRESS [--json]"
-    optFlags = [_JSON]
+    optFlags = [JSON]
 
     def run(self) -> int:
         """Tell it."""
@@ -303,52 +302,6 @@ class UserDelete(_Farewell):
         return EX_OK
 
 
-class AliasAdd(Command):
-    """Let an address stand for others; ``@domain`` is every address of the domain that is not there otherwise."""
-
-    synopsis = "ADDRESS TARGET [TARGET ...]"
-    takes = ("address",)
-    takes_more = "targets"
-
-    def run(self) -> int:
-        """Add it."""
-        alias = with_store(
-            self.configuration(), lambda store: store.aliases.add(self["address"], self["targets"]))
-        say(f"{alias.address} stands for {', '.join(alias.targets)}")
-        return EX_OK
-
-
-class AliasList(Command):
-    """List the aliases."""
-
-    synopsis = "[DOMAIN] [--json]"
-    optFlags = [_JSON]
-    may_take = "domain"
-
-    def run(self) -> int:
-        """List them."""
-        domain = self["domain"] or None
-        aliases = with_store(self.configuration(), lambda store: store.aliases.list(domain))
-        if self["json"]:
-            say_json([asdict(alias) for alias in aliases])
-        else:
-            say_table(("ALIAS", "TARGETS"), [(alias.address, ", ".join(alias.targets)) for alias in aliases])
-        return EX_OK
-
-
-class AliasDelete(Command):
-    """Delete an alias."""
-
-    synopsis = "ADDRESS"
-    takes = ("address",)
-
-    def run(self) -> int:
-        """Delete it."""
-        with_store(self.configuration(), lambda store: store.aliases.delete(self["address"]))
-        say(f"{self['address']} deleted")
-        return EX_OK
-
-
 class DomainGroup(Group):
     """Domains whose mail we take."""
 
@@ -371,16 +324,6 @@ class UserGroup(Group):
         ["disable", None, UserDisable, "refuse its logins and mail, and keep what it has"],
         ["enable", None, UserEnable, "take them again"],
         ["delete", None, UserDelete, "delete an account, and put its mail aside"],
-    ]
-
-
-class AliasGroup(Group):
-    """Addresses that stand for others."""
-
-    subCommands = [
-        ["add", None, AliasAdd, "let an address, or @domain, stand for others"],
-        ["list", None, AliasList, "list the aliases"],
-        ["delete", None, AliasDelete, "delete an alias"],
     ]
 
 

@@ -34,6 +34,9 @@ log = Logger(namespace="quantummail.cli")
 EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER = 0, 64, 65, 67
 EX_SOFTWARE, EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 70, 73, 75, 78
 
+# The option of lists
+JSON = ["json", None, "Write JSON."]
+
 # For errors of the store: the first that fits
 _CODES: tuple[tuple[type[StoreError], int], ...] = (
     (errors.AlreadyExists, EX_CANTCREAT), (errors.NoSuchUser, EX_NOUSER), (errors.NoSuchDomain, EX_NOUSER),

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.python import usage
 
 from quantummail import config as configuration
-from quantummail.cli import accounts, command, installation
+from quantummail.cli import accounts, aliases, command, installation
 from quantummail.cli.command import EX_USAGE, Command
 from quantummail.cli.maintenance import Reindex, Version
 
@@ -43,7 +43,7 @@ class Options(usage.Options):
         ["migrate", None, installation.Migrate, "bring the database to the revision that this program needs"],
         ["domain", None, accounts.DomainGroup, "domains whose mail we take: add, list, delete"],
         ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, disable, enable, delete"],
-        ["alias", None, accounts.AliasGroup, "addresses that stand for others: add, list, delete"],
+        ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],
         ["version", None, Version, "say which versions run here"],
     ]

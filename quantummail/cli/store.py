@@ -23,7 +23,8 @@ def opened(config: Config) -> Iterator[Store]:
         migrations.check(config.database.url)
     except migrations.NotReady as error:
         raise CommandFailed(EX_CONFIG, str(error)) from None
-    store = Store.open(None, config.database.url, config.storage.mail_root, config.server.data_dir / "spool")
+    store = Store.open(None, config.database.url, config.storage.mail_root, config.server.data_dir / "spool",
+                       delimiter=config.delivery.recipient_delimiter)
     finished(store.start())
     try:
         yield store

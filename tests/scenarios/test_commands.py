@@ -150,6 +150,12 @@ class AdministrationTests(SynchronousTestCase):
         self.assertEqual(self.ended("alias", "delete", "@example.test")[0], 67)
         self.assertEqual(self.ended("alias", "add", "x@example.net", bob)[0], 67)
 
+    def test_odd_aliases(self) -> None:
+        """A target that leads nowhere is added, and told."""
+        done = self.server.command("alias", "add", "odd@example.test", "nobody@example.test")
+        self.assertEqual(done.stderr, "quantummail: warning: nobody@example.test does not exist\n")
+        self.server.command("alias", "delete", "odd@example.test")
+
     def test_init_again(self) -> None:
         """`init` keeps what is there, and works beside a running server."""
         before = self.server.config_path.read_text()
