@@ -29,6 +29,10 @@ class ChangeHub:
 
         return stop
 
+    def watched(self) -> list[int]:
+        """The mailboxes that somebody watches."""
+        return list(self._watchers)
+
     def publish(self, changes: dict[int, int]) -> None:
         """Tell the watchers of these mailboxes."""
         for mailbox_id, modseq in changes.items():

@@ -28,6 +28,7 @@ from quantummail.store.messages import Messages
 from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
 from quantummail.store.numbering import Numbering
+from quantummail.store.outside import Outside
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
 from quantummail.store.threads import Inline, Threads
@@ -67,6 +68,7 @@ class Store:
         self.adoption = Adoption(
             self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions,
             self._numbering)
+        self._outside = Outside(self.database, self.changes, reactor)
         self._scan: Deferred[None] | None = None
         self._stopping = False
         self._serving = False
@@ -95,12 +97,15 @@ class Store:
             await self._threads.run(self._empty_spool)
             self.mirror.wake()
             self._scan = Deferred.fromCoroutine(self._scan_all())
+            if self._threaded:
+                self._outside.start()
 
     async def stop(self) -> None:
         """Finish what runs, then close."""
         self._stopping = True
         if self._scan is not None:
             await self._scan
+        await self._outside.stop()
         await self.mirror.stop()
         await self.messages.vanished.stop()
         await self.messages.recent.write()

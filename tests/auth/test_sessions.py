@@ -70,7 +70,7 @@ class OpenSessionsTests(SynchronousTestCase):
         self.assertEqual(self.ended, [])
 
     def test_meanwhile(self) -> None:
-        """Who logs in with the new password while the old one is being read stays; who leaves meanwhile is left alone."""
+        """Who logs in with the new password while the old one is being read stays; who leaves meanwhile is not told."""
         waiting: Deferred[dict[int, str]] = Deferred()
         left = self.enter("left", self.alice.id, "A0")
         self.patch(self.users, "enabled_hashes", lambda _ids: waiting)

@@ -398,7 +398,7 @@ class AccountTests(Pop3Case):
 
     def test_ended(self) -> None:
         """Nobody is looked at whose session is over, or never began."""
-        first, transport = self.logged_in()
+        first, _ = self.logged_in()
         second, _ = self.connect()
         self.assertIn(b"-ERR [IN-USE]", self.say(second, LOGIN))
         self.say(first, b"QUIT\r\n")

@@ -31,15 +31,40 @@ class ForeignFiles(Scenario):
         self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
         self.assertEqual(self.pop3().stat(), (1, len(message)))
 
+    def test_sessions_notice(self) -> None:
+        """A session that is open while the command runs is told of what it found."""
+        imap = self.imap()
+        imap.select()
+        self.put("1700000000.M1P1.elsewhere", simple_message("foreign"))
+        self.server.command("reindex")
+        deadline = time.monotonic() + 20
+        while imap.noop() and imap.response("EXISTS")[1][-1] != b"1":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.2)
+
     def test_on_its_way(self) -> None:
         """What a running server has just written itself is left to it, and taken in when it has stopped."""
         message = simple_message("on its way")
         self.put(f"{int(time.time())}.Q0123456789abcdefR0.here,S={len(message)}", message)
-        self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
+        said = self.server.command("reindex").stdout
+        self.assertIn("0 messages taken in", said)
+        self.assertIn("written itself in the last 60 seconds was left to it", said)
         self.server.stop()
-        self.assertIn("1 messages taken in", self.server.command("reindex").stdout)
+        said = self.server.command("reindex").stdout
+        self.assertIn("1 messages taken in", said)
+        self.assertNotIn("left to it", said)
         self.server.start()
         self.assertEqual(self.inbox(), [message])
+
+    def test_what_was_looked_at(self) -> None:
+        """The answer says how much there is, also when nothing has changed."""
+        self.deliver(simple_message("one"))
+        mailboxes = len(folders(self.imap()))
+        said = self.server.command("reindex", self.address("alice")).stdout
+        self.assertEqual(said.splitlines()[:2], [
+            f"looked at 1 accounts, {mailboxes} mailboxes, 1 messages",
+            "0 mailboxes made, 0 messages taken in, 0 gone, flags of 0 changed"])
+        self.assertRegex(self.server.command("reindex").stdout, r"\Alooked at [2-9] accounts, ")
 
     def test_line_feeds(self) -> None:
         """A file with LF alone is served with CRLF, and its sizes are those of what is served."""

@@ -1,0 +1,68 @@
+"""Tests of quantummail.store.outside."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from quantummail.store.errors import Unavailable
+from quantummail.store.outside import INTERVAL, Outside
+from tests.store.messages import append, box
+from tests.support.places import temporary_directory
+from tests.support.stores import make_store, make_user, now
+
+
+class OutsideTests(SynchronousTestCase):
+    """A server's store, and one of another process on the same database."""
+
+    def setUp(self) -> None:
+        directory = temporary_directory(self)
+        self.server, self.other = make_store(self, directory), make_store(self, directory)
+        self.user = make_user(self.server)
+        self.inbox = box(self.server, self.user.id)
+        self.clock = Clock()
+        self.outside = Outside(self.server.database, self.server.changes, self.clock)
+        self.outside.start()
+        self.told: list[int] = []
+        self.unwatch = self.server.changes.watch(self.inbox.id, self.told.append)
+        self.clock.advance(INTERVAL)
+        self.told.clear()
+
+    def test_changed(self) -> None:
+        """What another process commits is told, once."""
+        append(self.other, self.inbox)
+        self.assertEqual(self.told, [])
+        self.clock.advance(INTERVAL)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(self.told, [box(self.server, self.user.id).highestmodseq])
+
+    def test_gone(self) -> None:
+        """A mailbox that is gone has changed."""
+        now(self.other.users.delete(self.user.address))
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.told), 1)
+
+    def test_nobody_watches(self) -> None:
+        """Nothing is asked for nobody."""
+        self.unwatch()
+        self.patch(self.server.database, "run", None)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_trouble(self) -> None:
+        """What cannot be seen now is seen later."""
+        def failing(*_arguments: object) -> None:
+            raise Unavailable("the database is not available")
+
+        append(self.other, self.inbox)
+        run = self.server.database.run
+        self.patch(self.server.database, "run", failing)
+        self.clock.advance(INTERVAL)
+        self.patch(self.server.database, "run", run)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.told), 1)
+
+    def test_stopped(self) -> None:
+        """After the end nothing is looked for."""
+        now(self.outside.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
