@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.files import Arrivals
     from quantummail.store.threads import Inline, Threads
+    from quantummail.store.unfinished import Note, Unfinished
     from quantummail.store.vanished import Vanished
 
 
@@ -45,7 +46,7 @@ class Copier:
 
     def __init__(
         self, database: Database, root: str, threads: Inline | Threads, additions: Additions, arrivals: Arrivals,
-        vanished: Vanished,
+        vanished: Vanished, unfinished: Unfinished,
     ) -> None:
         self._database = database
         self._root = root
@@ -53,6 +54,7 @@ class Copier:
         self._additions = additions
         self._arrivals = arrivals
         self._vanished = vanished
+        self._unfinished = unfinished
 
     async def copy(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *, move: bool
@@ -69,8 +71,9 @@ class Copier:
         arriving = [(source.destination, name) for _, name in names]
         self._arrivals.expect(arriving)
         done = False
+        note = self._unfinished.note(account_id, destination_id, source.destination, _links(source, names).values())
         try:
-            linked = await self._threads.run(self._link, source, dict(names))
+            linked = await self._threads.run(self._link, source, dict(names), note)
             missed = [row.uid for row in source.rows if row.uid not in linked]
             if missed:
                 await self._explain(account_id, mailbox_id, missed, destination_id, source)
@@ -81,6 +84,7 @@ class Copier:
         finally:
             if not done:
                 await self._threads.run(self._unlink, source, names)
+            self._unfinished.settle(note)
             self._arrivals.settled(arriving)
         return result
 
@@ -95,11 +99,12 @@ class Copier:
             self._vanished.missed(account_id, mailbox_id, [row.uid for row in source.rows])
             raise NoSuchMessage("some of the messages are gone")
 
-    def _link(self, source: _Source, names: dict[int, str]) -> dict[int, tuple[str, int]]:
+    def _link(self, source: _Source, names: dict[int, str], note: Note) -> dict[int, tuple[str, int]]:
         """Make the links; UID to (name, flags on disk) for those whose files are there."""
         linked: dict[int, tuple[str, int]] = {}
         where = os.path.join(self._root, source.directory)
         touched: set[str] = set()
+        note.write()
         try:
             for row in source.rows:
                 on_disk = row.flags & DISK_MASK or IN_NEW
@@ -122,8 +127,7 @@ class Copier:
         return linked
 
     def _unlink(self, source: _Source, names: Sequence[tuple[int, str]]) -> None:
-        flags = {row.uid: row.flags & DISK_MASK or IN_NEW for row in source.rows}
-        files.remove(self._root, [(source.destination, path_of(name, flags[uid])) for uid, name in names])
+        files.remove(self._root, [(source.destination, path) for path in _links(source, names).values()])
 
     def _copy_txn(
         self,
@@ -165,6 +169,12 @@ class Copier:
 
     def _drop(self, source: _Source, linked: dict[int, tuple[str, int]], uids: set[int]) -> None:
         files.remove(self._root, [(source.destination, path_of(*linked[uid])) for uid in uids])
+
+
+def _links(source: _Source, names: Sequence[tuple[int, str]]) -> dict[int, str]:
+    """UID to the path of its link, below the destination."""
+    flags = {row.uid: row.flags & DISK_MASK or IN_NEW for row in source.rows}
+    return {uid: path_of(name, flags[uid]) for uid, name in names}
 
 
 def _source_txn(

@@ -24,6 +24,7 @@ from quantummail.store.removals import remove_txn
 from quantummail.store.storing import NewMessage, Target, store_files
 from quantummail.store.tables import accounts, mailboxes
 from quantummail.store.transaction import Work
+from quantummail.store.unfinished import Unfinished
 from quantummail.store.vanished import Vanished
 from quantummail.store.views import changes_txn, count_recent_txn, fetch_txn, snapshot_txn
 
@@ -40,8 +41,8 @@ class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, intake: Intake, additions: Additions,
-        clock: IReactorTime | None = None,
+        self, database: Database, root: str, spool: str, threads: Inline | Threads, intake: Intake,
+        additions: Additions, clock: IReactorTime | None = None,
     ) -> None:
         self._database = database
         self._intake = intake
@@ -51,7 +52,9 @@ class Messages:
         self.arrivals = Arrivals()
         self.recent = Recent(database, clock)
         self.vanished = Vanished(database, root, threads)
-        self._copier = Copier(database, root, threads, self._additions, self.arrivals, self.vanished)
+        self.unfinished = Unfinished(database, root, spool, threads)
+        self._copier = Copier(
+            database, root, threads, self._additions, self.arrivals, self.vanished, self.unfinished)
 
     async def open(self, account_id: int, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
         """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not)."""

@@ -58,7 +58,8 @@ class Store:
         self.bodies = Bodies(self._root, self._spool, self._threads)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
-        self.messages = Messages(self.database, self._root, self._threads, self._intake, additions, reactor)
+        self.messages = Messages(
+            self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
@@ -95,6 +96,7 @@ class Store:
             await self.database.write(pairing.begin_txn, self._root)
             self._serving = True
             await self._threads.run(self._empty_spool)
+            await self.messages.unfinished.undo()
             self.mirror.wake()
             self._scan = Deferred.fromCoroutine(self._scan_all())
             if self._threaded:

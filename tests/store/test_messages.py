@@ -239,6 +239,47 @@ class CopyTests(MessageCase):
         self.assertEqual(uids(self.store, self.trash), [])
         self.assertEqual(self.store.messages.arrivals.snapshot("example.test/alice/.Trash"), set())
 
+    def test_killed(self) -> None:
+        """A copy that a crash ended before its rows is not there after the next start; one with rows is."""
+        for _ in range(2):
+            append(self.store, self.inbox)
+        self.copy(2)
+        before = self.tree()
+
+        class Killed(BaseException):
+            pass
+
+        def killed(*_arguments: object, **_more: object) -> None:
+            raise Killed
+
+        self.patch(self.store.database, "write", killed)
+        self.patch(files, "remove", lambda *_: None)
+        self.patch(self.store.messages.unfinished, "settle", lambda _note: None)
+        self.assertRaises(Killed, self.copy, 1, move=True)
+        self.assertEqual(len(self.tree()), len(before) + 1)
+        again = make_store(self, self.directory)
+        now(again.messages.unfinished.undo())
+        self.assertEqual((self.tree(), os.listdir(self.directory / "spool")), (before, []))
+        now(again.adoption.scan(self.user.id, self.user.address, full=True))
+        self.assertEqual(uids(again, self.trash), [1])
+
+    def test_killed_after_the_commit(self) -> None:
+        """What has its row stays, and so does the last name of a message."""
+        append(self.store, self.inbox)
+        self.patch(self.store.messages.unfinished, "settle", lambda _note: None)
+        self.copy(1)
+        self.assertEqual(len(os.listdir(self.directory / "spool")), 1)
+        again = make_store(self, self.directory)
+        now(again.messages.unfinished.undo())
+        self.assertEqual(content(again, self.trash, 1), PLAIN)
+        (only,) = (self.maildir / "new").iterdir()
+        self.store.messages.unfinished.note(
+            self.user.id, self.inbox.id, "example.test/alice", ["new/x", "new/y"]).write()
+        only.rename(self.maildir / "new/x")
+        (self.maildir / ".Trash/new").joinpath(os.listdir(self.maildir / ".Trash/new")[0]).unlink()
+        now(again.messages.unfinished.undo())
+        self.assertEqual(os.listdir(self.maildir / "new"), ["x"])
+
     def test_within(self) -> None:
         """A move to the same mailbox gives new UIDs."""
         append(self.store, self.inbox)
