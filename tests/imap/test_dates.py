@@ -23,11 +23,17 @@ class DateTimeTests(SynchronousTestCase):
         for text in (
             '"31-Feb-2020 00:00:00 +0000"', '"01-Foo-2020 00:00:00 +0000"', '"01-Jan-2020 24:00:00 +0000"',
             '"01-Jan-2020 00:00:00"', "01-Jan-2020", '"32-Jan-2020 00:00:00 +0000"', '"00-Jan-2020 00:00:00 +0000"',
-            '"01-Jan-0000 00:00:00 +0000"',
+            '"01-Jan-0000 00:00:00 +0000"', '"01-Jan-2020 00:00:00 +9900"', '"01-Jan-2020 00:00:00 -2400"',
+            '"01-Jan-0001 00:00:00 +0100"', '"31-Dec-9999 23:30:00 -0100"',
         ):
             self.assertRaises(BadSyntax, dates.date_time, Cursor(text.encode()))
 
-    @given(st.integers(0, 4_000_000_000))
+    def test_before_the_epoch(self) -> None:
+        """Moments before 1970 are what they are."""
+        self.assertEqual(dates.date_time(Cursor(b'"31-Dec-1969 23:59:59 +0000"')), -1)
+        self.assertEqual(dates.render_date_time(-1_000_000_000), b'"24-Apr-1938 22:13:20 +0000"')
+
+    @given(st.integers(-62_135_596_800, 253_402_300_799))
     def test_round_trip(self, moment: int) -> None:
         """What is shown reads as the same moment."""
         self.assertEqual(dates.date_time(Cursor(dates.render_date_time(moment))), moment)

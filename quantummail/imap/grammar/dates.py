@@ -19,23 +19,34 @@ if TYPE_CHECKING:
 _DATE_TIME = re.compile(
     rb"\"( ?\d|\d\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\""
 )
+# Hours that a zone may be away from UTC: no place on earth is further than 14
+_FURTHEST_ZONE = 23
+_FIRST = (date.min.toordinal() - EPOCH) * 86400
+_LAST = (date.max.toordinal() - EPOCH + 1) * 86400 - 1
 # date           = date-text / DQUOTE date-text DQUOTE
 # date-text      = date-day "-" date-month "-" date-year
 _DATE = re.compile(rb"(\"?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1")
 
 
 def date_time(cursor: Cursor) -> int:
-    """A moment, in seconds since the epoch (never below zero)."""
+    """A moment, in seconds since the epoch; below zero before it."""
     text = cursor.matching(_DATE_TIME, "Invalid date")
     found = _DATE_TIME.match(text)
     assert found is not None
     day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-    if int(hour) > 23 or int(minute) > 59 or int(second) > 60 or int(zone_minutes) > 59:
+    if (
+        int(hour) > 23 or int(minute) > 59 or int(second) > 60
+        or int(zone_hours) > _FURTHEST_ZONE or int(zone_minutes) > 59
+    ):
         raise BadSyntax("Invalid date")
     days = _day(int(day), month, int(year))
     zone = (int(zone_hours) * 60 + int(zone_minutes)) * 60
     moment = ((days * 24 + int(hour)) * 60 + int(minute)) * 60 + int(second)
-    return max(0, moment - zone if sign == b"+" else moment + zone)
+    moment += -zone if sign == b"+" else zone
+    if not _FIRST <= moment <= _LAST:
+        # it has a year of four digits where it comes from, and none in UTC
+        raise BadSyntax("Invalid date")
+    return moment
 
 
 def day(cursor: Cursor) -> int:
