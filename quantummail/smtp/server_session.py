@@ -75,6 +75,7 @@ class ServerSession:
         self._reader: DataReader | None = None
         self._chunks: ChunkReader | None = None
         self._in_chunk = False
+        self._chunk_refused = False
         self._failure: Reply | None = None
 
     # What the connection asks.
@@ -206,7 +207,7 @@ class ServerSession:
         refusal = order.out_of_place(
             verb, self.state, tls_first=self.settings.require_tls and not self.tls,
             login_first=self.settings.mode == "submission" and not self.user, login_possible=self._may_login(),
-            recipients_refused=self._asked_recipients > 0)
+            recipients_refused=self._asked_recipients > 0, lmtp=self.lmtp, chunk_refused=self._chunk_refused)
         if refusal is not None:
             return self._skip_chunk(argument, refusal) if verb == "BDAT" else self.answered(refusal)
         if verb in _JUNK:
@@ -426,6 +427,7 @@ class ServerSession:
         except Refusal as malformed:
             return events.Farewell(malformed.reply)
         self._skip_reply = refusal
+        self._chunk_refused = self.state is not State.START and self.state is not State.READY
         return self._skip_event()
 
     def _skip_event(self) -> events.Event | None:
