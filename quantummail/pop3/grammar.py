@@ -69,7 +69,8 @@ def _password(verb: str, rest: bytes) -> Command:
 
 # RFC 1939 3: message numbers are decimal; ten digits are more than any maildrop has
 _NUMBER = re.compile(rb" *([0-9]{1,10}) *")
-_TWO_NUMBERS = re.compile(rb" *([0-9]{1,10}) +([0-9]{1,10}) *")
+# "all lines" is said with any number, however long
+_TWO_NUMBERS = re.compile(rb" *([0-9]{1,10}) +([0-9]+) *")
 
 
 def _number(verb: str, rest: bytes) -> Command:

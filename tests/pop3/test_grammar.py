@@ -30,6 +30,7 @@ GOOD = [
     (b"DELE 9999999999\r\n", Command("DELE", number=9_999_999_999)),
     (b"TOP 1 0\r\n", Command("TOP", number=1)),
     (b"TOP 1 10\r\n", Command("TOP", number=1, lines=10)),
+    (b"TOP 1 999999999999\r\n", Command("TOP", number=1, lines=999_999_999_999)),
     (b"AUTH\r\n", Command("AUTH")),
     (b"AUTH plain\r\n", Command("AUTH", text="PLAIN")),
     (b"AUTH PLAIN AGEAYg==\r\n", Command("AUTH", text="PLAIN", initial=b"AGEAYg==")),
