@@ -55,7 +55,11 @@ def chosen(section: Section, header: bytes) -> bytes:
     """The fields of a header that HEADER.FIELDS or HEADER.FIELDS.NOT asks for."""
     if section.text == "HEADER.FIELDS":
         return only_fields(header, section.fields)
-    return without_fields(header, section.fields)
+    kept = without_fields(header, section.fields)
+    if kept.endswith(b"\r\n\r\n") or kept == b"\r\n":
+        return kept
+    # RFC 3501 6.4.5: both end with an empty line, also where the message has none
+    return kept + (b"\r\n" if kept.endswith(b"\n") or not kept else b"\r\n\r\n")
 
 
 def limited(section: Section, whole: Cut) -> Cut:

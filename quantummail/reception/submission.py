@@ -47,11 +47,16 @@ class SubmissionReceiver:
         delivery: LocalDelivery,
         authenticator: Authenticator,
         settings: ReceptionSettings,
+        protocol: str = "submission",
     ) -> None:
+        """
+        :param protocol: the listener, as the log calls it: ``submissions`` with TLS from the start.
+        """
         self._store = store
         self._delivery = delivery
         self._authenticator = authenticator
         self._settings = settings
+        self._protocol = protocol
         self._recipients = Recipients(store.directory)
         self._authorship = Authorship(store.directory, settings.hostname)
 
@@ -59,7 +64,7 @@ class SubmissionReceiver:
         """Check a login. Nobody acts for somebody else."""
         try:
             user = await self._authenticator.login(
-                username, password, protocol="submission", client=client.address, connection=client.connection
+                username, password, protocol=self._protocol, client=client.address, connection=client.connection
             )
         except LoginFailed:
             return LOGIN_FAILED, ""

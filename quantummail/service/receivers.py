@@ -34,6 +34,6 @@ class Receivers:
         """What makes the receivers of a listener."""
         if name in ("submission", "submissions"):
             return partial(
-                SubmissionReceiver, self._store, self._delivery, self._authenticator, self._settings)
+                SubmissionReceiver, self._store, self._delivery, self._authenticator, self._settings, name)
         receiver = LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver
         return partial(receiver, self._store, self._delivery, self._settings, self._clock)

@@ -188,6 +188,33 @@ class GoneTests(ImapCase):
         self.assertEqual(answer, "* 2 FETCH (UID 2 FLAGS (\\Recent))\r\n* 1 EXPUNGE\r\na OK UID FETCH completed\r\n")
 
 
+class HeaderTests(ImapCase):
+    """HEADER.FIELDS and HEADER.FIELDS.NOT (RFC 3501 6.4.5)."""
+
+    def test_no_empty_line(self) -> None:
+        """Both end with an empty line, also where the message has none."""
+        for message in (b"To: a\r\nBcc: b\r\n\r\ntext", b"To: a\r\nBcc: b\r\n", b"To: a\r\nBcc: b"):
+            uid = self.deliver(message)
+            connection = self.selected()
+            for item in ("HEADER.FIELDS (TO)", "HEADER.FIELDS.NOT (BCC)"):
+                self.assertIn("{9}\r\nTo: a\r\n\r\n)", self.say(connection, f"a UID FETCH {uid} BODY.PEEK[{item}]"))
+            self.assertIn("{2}\r\n\r\n)", self.say(
+                connection, f"b UID FETCH {uid} BODY.PEEK[HEADER.FIELDS.NOT (TO BCC)]"))
+
+
+class DateTests(ImapCase):
+    """INTERNALDATE."""
+
+    def test_before_the_epoch(self) -> None:
+        """A message from before 1970 keeps its date, is found by it, and its file tells it."""
+        connection = self.selected()
+        self.say(connection, b'a APPEND INBOX "24-Apr-1938 22:13:20 +0000" {3+}\r\nabc\r\n')
+        self.assertIn('"24-Apr-1938 22:13:20 +0000"', self.say(connection, "b FETCH 1 INTERNALDATE"))
+        self.assertIn("* SEARCH 1\r\n", self.say(connection, "c SEARCH ON 24-Apr-1938"))
+        (file,) = (Path(self.store.bodies._root) / "example.test/alice/new").iterdir()
+        self.assertEqual(int(file.stat().st_mtime), -1_000_000_000)
+
+
 class NumbersTests(ImapCase):
     """Which messages."""
 

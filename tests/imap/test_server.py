@@ -48,6 +48,13 @@ class LiteralTests(ImapCase):
         transport.lose()
         self.assertEqual(os.listdir(self.store.bodies._spool), [])
 
+    def test_mailbox_deleted_meanwhile(self) -> None:
+        """A mailbox that is deleted while the message comes: the client may make it again (RFC 3501 6.3.11)."""
+        connection = self.logged_in()
+        self.say(connection, "a APPEND Trash {3}")
+        now(self.store.mailboxes.delete(self.user.id, "Trash"))
+        self.assertIn("a NO [TRYCREATE] ", self.say(connection, b"abc\r\n"))
+
     def test_many_literals(self) -> None:
         """A command of a thousand and one literals is refused, the next one is read."""
         connection = self.logged_in()
@@ -122,6 +129,25 @@ class HungUpTests(ImapCase):
         answer = self.say(connection, "a SELECT INBOX")
         self.assertIn("* 0 EXISTS", answer)
         self.assertIn("* 1 EXISTS\r\n* 1 RECENT\r\na OK", answer)
+
+
+class LogTests(ImapCase):
+    """What the log says of logins."""
+
+    def test_listener(self) -> None:
+        """The name of the listener, with TLS from the start and without."""
+        told: list[str] = []
+        login = self.authenticator.login
+
+        async def listening(*args: Any, protocol: str, **more: Any) -> Any:
+            told.append(protocol)
+            return await login(*args, protocol=protocol, **more)
+
+        self.patch(self.authenticator, "login", listening)
+        self.logged_in()
+        connection, _ = self.connect(self.listener(implicit_tls=False, plaintext_login=True), "127.0.0.1")
+        self.say(connection, f'a LOGIN {NAME} "{PASSWORD}"')
+        self.assertEqual(told, ["imaps", "imap"])
 
 
 class AccountTests(ImapCase):

@@ -32,9 +32,11 @@ class Logins:
     def __init__(self, users: dict[tuple[str, str], User]) -> None:
         self.users = users
         self.failure: Exception | None = None
+        self.where: dict[str, str] = {}
 
-    async def login(self, username: str, password: str, **_where: str) -> User:
+    async def login(self, username: str, password: str, **where: str) -> User:
         """Check."""
+        self.where = where
         if self.failure is not None:
             raise self.failure
         return self.users[username, password]
@@ -245,6 +247,14 @@ class SubmissionTests(ReceptionCase):
         for failure, code in ((LoginFailed(), 535), (LoginUnavailable(), 454)):
             self.logins.failure = failure
             self.assertEqual(now(login(STRANGER, "", "alice@example.test", "right"))[0].code, code)
+
+    def test_listener_in_the_log(self) -> None:
+        """The log is told which listener it was."""
+        for name in ("submission", "submissions"):
+            receiver = SubmissionReceiver(
+                self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS, name)
+            now(receiver.authenticate(STRANGER, "", "alice@example.test", "right"))
+            self.assertEqual(self.logins.where, {"protocol": name, "client": "192.0.2.1", "connection": "c1"})
 
     def test_without_login(self) -> None:
         """Nothing goes without a login."""

@@ -16,7 +16,7 @@ from quantummail.imap.registry import AUTHENTICATED, command
 from quantummail.imap.responses import Farewell, Refusal
 from quantummail.imap.session import refusal_of
 from quantummail.store import line_ends
-from quantummail.store.errors import Unavailable
+from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.flags import split
 from quantummail.wire.lines import LineTooLong
 
@@ -146,10 +146,14 @@ class Upload:
         if self._error is not None:
             raise self._error
         flags, keywords = split(self._options.flags)
-        appended = await session.store.messages.append(
-            session.account_id, self._box.id, self._body, flags=flags, keywords=keywords,
-            internal_date=self._options.internal_date,
-        )
+        try:
+            appended = await session.store.messages.append(
+                session.account_id, self._box.id, self._body, flags=flags, keywords=keywords,
+                internal_date=self._options.internal_date,
+            )
+        except NoSuchMailbox:
+            # RFC 3501 6.3.11; deleted while the message came
+            raise Refusal("No such mailbox", "TRYCREATE") from None
         code = f"[APPENDUID {appended.uidvalidity} {appended.uid}] " if session.settings.offers("UIDPLUS") else ""
         await session.complete(self.tag, f"{code}APPEND completed")
 

@@ -124,7 +124,8 @@ async def _log_in(session: Session, username: str, password: str) -> str:
     wire, settings = session.wire, session.settings
     try:
         user = await session.authenticator.login(
-            username, password, protocol="imap", client=wire.client, connection=wire.connection_id, end=wire.expel
+            username, password, protocol="imaps" if settings.implicit_tls else "imap", client=wire.client,
+            connection=wire.connection_id, end=wire.expel,
         )
     except LoginUnavailable as error:
         raise Refusal(str(error).capitalize(), "UNAVAILABLE") from None
