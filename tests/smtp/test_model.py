@@ -38,6 +38,7 @@ class SessionModel(RuleBasedStateMachine):
         self.chunks: list[bytes] | None = None
         self.announced = 0
         self.spoiled = False
+        self.failed = False
 
     def say(self, octets: bytes, cuts: list[int]) -> list[str]:
         edges = sorted({cut % (len(octets) + 1) for cut in cuts} | {0, len(octets)})
@@ -64,7 +65,7 @@ class SessionModel(RuleBasedStateMachine):
     @rule(text=lines, cuts=places)
     def data(self, text: bytes, cuts: list[int]) -> None:
         heard = self.say(b"DATA\r\n", cuts)
-        if not self.recipients or self.chunks is not None:
+        if not self.recipients or self.failed or self.chunks is not None:
             assert heard == ["503"]
             return
         assert heard == ["354"]
@@ -81,8 +82,9 @@ class SessionModel(RuleBasedStateMachine):
     @rule(text=lines, last=st.booleans(), cuts=places)
     def bdat(self, text: bytes, last: bool, cuts: list[int]) -> None:
         heard = self.say(b"BDAT %d%s\r\n" % (len(text), b" LAST" if last else b"") + text, cuts)
-        if not self.recipients:
+        if not self.recipients or self.failed:
             assert heard == ["503"]
+            self.failed = self.sender
             return
         self.chunks = [*(self.chunks or []), text]
         self.announced += len(text)
