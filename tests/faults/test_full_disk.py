@@ -85,10 +85,12 @@ class FullDiskTests(unittest.TestCase):
         appending = self.enterContext(imap(self.server, "bob", "INBOX"))
         appending.send(b"a APPEND INBOX {700010}\r\n")
         self.assertEqual(appending.line()[:1], b"+")
-        self.disk.fill()
         for number, (client, size) in enumerate(clients):
+            # again for each: the server has given its reserve, and what it had begun to write, back to the disk
+            self.disk.fill()
             client.send(message(token("refused", number, size)) + b".\r\n")
             self.assertIn(client.reply()[0], TEMPORARY)
+        self.disk.fill()
         appending.send(b"x" * 700_010 + b"\r\n")
         self.assertEqual(appending.finished("a").status, "NO")
         self.assertEqual(len(self.ledger.delivered["alice"]), 1)

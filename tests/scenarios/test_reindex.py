@@ -35,7 +35,8 @@ class ForeignFiles(Scenario):
         """A session that is open while the command runs is told of what it found."""
         imap = self.imap()
         imap.select()
-        self.put("1700000000.M1P1.elsewhere", simple_message("foreign"))
+        # a name of its own: that of a removed message is on its way out
+        self.put("1700000000.M8P1.elsewhere", simple_message("foreign"))
         self.server.command("reindex")
         deadline = time.monotonic() + 20
         while imap.noop() and imap.response("EXISTS")[1][-1] != b"1":
