@@ -24,6 +24,13 @@ from twisted.trial.unittest import SynchronousTestCase
 import twisted
 from tests.support.server import ROOT, RunningServer, environment, free_ports
 
+# Packages that are slow to load and of use to commands alone, or to nobody yet; other databases than ours
+NOT_FOR_SERVING = (
+    "alembic", "mako", "dkim", "dns.", "email.mime", "hypothesis", "jinja2", "klein", "numpy", "pytest", "setuptools",
+    "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.mssql", "sqlalchemy.dialects.mysql",
+    "sqlalchemy.dialects.oracle", "treq", "twisted.conch", "twisted.mail",
+    "twisted.trial", "twisted.web", "quantummail.tls.selfsigned", "quantummail.cli.store",
+)
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 
 
@@ -266,16 +273,27 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual(self.server.stop(), 0)
 
     def test_start_to_first_greeting(self) -> None:
-        """A server greets within a second of its start (best of three: other tests may be running)."""
-        self.assertLess(min(self.greeted_after() for _ in range(3)), 1.0)
+        """A server has greeted before it has used 1.5 seconds of a processor, whatever else the machine does.
 
-    def greeted_after(self) -> float:
+        On an idle one it greets in less than one (benchmarks are in docs/benchmarks.rst).
+        """
         begin = time.monotonic()
         self.server.start()
         with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"]):
-            took = time.monotonic() - begin
-        self.server.stop()
-        return took
+            took, worked = time.monotonic() - begin, processor_seconds(self.server.pid)
+        print(f"greeted after {took:.2f} s, {worked:.2f} s of them on a processor")  # pytest -s shows it
+        self.assertLess(worked, 1.5)
+
+    def test_what_a_start_loads(self) -> None:
+        """What takes long to load, and serving does not need, is left alone."""
+        self.server.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+        self.server.start()
+        with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"]) as client:
+            client.starttls(context=unverified())
+            client.sendmail("friend@example.net", ["postmaster@example.test"], "Subject: x\r\n\r\nx\r\n")
+        loaded = {line.rpartition("|")[2].strip() for line in self.server.log().splitlines() if "import time:" in line}
+        self.assertIn("quantummail.service.server", loaded)
+        self.assertEqual([name for name in sorted(loaded) if name.startswith(NOT_FOR_SERVING)], [])
 
     def test_unknown_revision(self) -> None:
         """A database of another revision is refused with 78 and the command to run."""
@@ -380,6 +398,13 @@ class LifeTests(SynchronousTestCase):
             while not said.startswith(b"STOPPING=1"):
                 said = manager.recv(1024)
             self.assertEqual(process.wait(20), 0)
+
+
+def processor_seconds(pid: int) -> float:
+    """How long a process has worked so far, and the system for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    # proc(5): utime and stime are fields 14 and 15, the first behind the name is 3
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _open_to_all(*paths: str | Path) -> bool:
