@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
 
-from quantummail.store import uidfile
+from quantummail.store import uidfile, usefile
 from quantummail.store.errors import InvalidName, StoreError
 from quantummail.store.mailboxes import ASIDE, Mailboxes, find_txn, subscribe_txn
 from quantummail.store.maildir import account_directory, folder, make_maildir, name_of_folder
@@ -96,7 +96,10 @@ class Folders:
         self._finish_deletions(transaction, rows, base, mended)
         tree = self._look(base)
         known = {row.directory for row in rows}
-        strangers = sorted(tree.folders - known)
+        # those first that say what they are for, before one that only has the name for it
+        strangers = sorted(
+            tree.folders - known,
+            key=lambda directory: (not usefile.read(os.path.join(self._root, directory)), directory))
         for row in rows:
             if row.directory in tree.folders:
                 continue
@@ -157,13 +160,22 @@ class Folders:
         if wanted != directory:
             # the same name written in another way
             _rename(transaction, os.path.join(self._root, directory), os.path.join(self._root, wanted))
-        self._mailboxes.create_one_txn(transaction, account_id, name, "")
+        use = usefile.read(os.path.join(self._root, wanted)) or usefile.STANDARD.get(name, "")
+        if use and _is_taken_txn(transaction.connection, account_id, use):
+            use = ""
+        self._mailboxes.create_one_txn(transaction, account_id, name, use)
         subscribe_txn(transaction, account_id, name)
 
 
 def _rename(transaction: Transaction, source: str, target: str) -> None:
     os.rename(source, target)
     transaction.undo.append(lambda: os.rename(target, source))
+
+
+def _is_taken_txn(connection: Connection, account_id: int, use: str) -> bool:
+    return connection.execute(
+        select(mailboxes.c.id).where(mailboxes.c.account_id == account_id, mailboxes.c.special_use == use)
+    ).first() is not None
 
 
 def _rows_txn(connection: Connection, account_id: int) -> Sequence[AnyRow]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
 from quantummail.message.ids import new_id
+from quantummail.store import usefile
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
 from quantummail.store.numbering import Numbering
@@ -18,6 +19,7 @@ from quantummail.store.records import Mailbox, Quota
 from quantummail.store.removals import remove_all_txn
 from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
 from quantummail.store.transaction import Transaction
+from quantummail.store.usefile import STANDARD
 from quantummail.store.views import MAILBOX_COLUMNS, mailbox_of
 
 if TYPE_CHECKING:
@@ -29,9 +31,6 @@ MOST_MAILBOXES = 10_000
 INBOX = "INBOX"
 # Directory of a deleted mailbox, in tmp/ of the account's INBOX, with the mailbox's id behind
 ASIDE = "removed-"
-# What every account gets, with the attributes of RFC 6154
-STANDARD = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash",
-            "Archive": "\\Archive"}
 
 _OF_ACCOUNT = select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == bindparam("account"))
 _FIND = Prepared(_OF_ACCOUNT.where(mailboxes.c.name == bindparam("name")))
@@ -109,8 +108,16 @@ class Mailboxes:
     # Transactions that touch the tree: a directory is made before its row, so a row always has its directory.
 
     def create_standard_txn(self, transaction: Transaction, account_id: int) -> None:
-        """INBOX and the special-use mailboxes, those that are missing, subscribed."""
+        """INBOX and the special-use mailboxes, those that are missing, subscribed.
+
+        Where a tree is there already, and a folder in it claims a use, that folder will be the mailbox for it.
+        """
+        address = transaction.connection.execute(
+            select(accounts.c.address).where(accounts.c.id == account_id)).scalar_one()
+        claimed = usefile.claimed(os.path.join(self._root, account_directory(address)))
         for name, special_use in STANDARD.items():
+            if special_use and claimed.get(special_use, folder(name)) != folder(name):
+                continue
             if find_txn(transaction.connection, account_id, name) is None:
                 self.create_one_txn(transaction, account_id, name, special_use)
             subscribe_txn(transaction, account_id, name)
@@ -146,6 +153,7 @@ class Mailboxes:
         try:
             make_maildir(os.path.join(self._root, directory))
             numbers = self._numbering.begin_txn(transaction, account_id, directory)
+            usefile.keep(os.path.join(self._root, directory), name, special_use)
         except OSError as error:
             raise Unavailable(f"the mailbox cannot be made: {error.strerror}") from error
         connection.execute(insert(mailboxes), {
@@ -184,6 +192,10 @@ class Mailboxes:
                 .values(directory=directory)
             )
             self._rename_directory(transaction, row.directory, directory)
+            try:
+                usefile.keep(os.path.join(self._root, directory), name, box.special_use)
+            except OSError as error:
+                raise Unavailable(f"the mailbox cannot be renamed: {error.strerror}") from error
 
     def _delete_txn(self, transaction: Transaction, account_id: int, name: str) -> str:
         connection = transaction.connection

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.store import foreign, uidfile
+from quantummail.store import foreign, uidfile, usefile
 from quantummail.store.adoption import Findings
 from quantummail.store.flags import ANSWERED, FLAGGED, MAX_KEYWORDS, SEEN, names
 from quantummail.store.maildir import file_name
@@ -423,6 +423,51 @@ class RebuildTests(TreeCase):
         (message,) = now(self.store.messages.fetch(user.id, found.id, [uid]))
         self.assertEqual(message.flags, FLAGGED)
         self.assertEqual(box(self.store, user.id, "Sent").special_use, "\\Sent")
+
+
+class SpecialUseTests(TreeCase):
+    """What mailboxes are for, after the database was lost."""
+
+    def rebuilt(self) -> dict[str, str]:
+        """Names and uses in a new database that was made from the tree."""
+        now(self.store.stop())
+        for path in self.directory.glob("index.sqlite*"):
+            path.unlink()
+        self.store = make_store(self, self.directory)
+        now(self.store.reindex())
+        user = now(self.store.users.find(self.user.address))
+        assert user is not None
+        return {found.name: found.special_use for found in now(self.store.mailboxes.list(user.id))}
+
+    def test_renamed(self) -> None:
+        """A mailbox that was renamed, or made for a use, is still for it, and no other is made in its place."""
+        now(self.store.mailboxes.rename(self.user.id, "Sent", "Gesendet"))
+        now(self.store.mailboxes.create(self.user.id, "Stars", "\\Flagged"))
+        found = self.rebuilt()
+        self.assertEqual((found["Gesendet"], found["Stars"], found["Drafts"]), ("\\Sent", "\\Flagged", "\\Drafts"))
+        self.assertNotIn("Sent", found)
+
+    def test_same_name_again(self) -> None:
+        """One that only has the name for a use does not get it when another one is for it."""
+        now(self.store.mailboxes.rename(self.user.id, "Sent", "Weg"))
+        now(self.store.mailboxes.create(self.user.id, "Sent"))
+        found = self.rebuilt()
+        self.assertEqual((found["Weg"], found["Sent"]), ("\\Sent", ""))
+
+    def test_by_name(self) -> None:
+        """A folder of a standard name that comes back is for what its name says."""
+        now(self.store.mailboxes.delete(self.user.id, "Junk"))
+        self.assertIsNone(now(self.store.mailboxes.find(self.user.id, "Junk")))
+        for part in ("cur", "new", "tmp"):
+            (self.maildir / ".Junk" / part).mkdir(parents=True)
+        self.scan()
+        self.assertEqual(box(self.store, self.user.id, "Junk").special_use, "\\Junk")
+
+    def test_nonsense(self) -> None:
+        """A file that says nothing that can be understood says nothing."""
+        for text in (b"", b"Sent\n", b"\\sent", b"\\S\xe4nt", b"\\Sent \\Junk"):
+            (self.maildir / ".Archive/quantummail-use").write_bytes(text)
+            self.assertEqual(usefile.read(str(self.maildir / ".Archive")), "")
 
 
 def _forget_rows_txn(transaction: Transaction) -> None:

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store import mailboxes
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
+from quantummail.store.usefile import STANDARD
 from tests.store.messages import PLAIN, append, box, content, uids
 from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
@@ -53,7 +54,7 @@ class CreateTests(MailboxCase):
     def test_standard(self) -> None:
         """Every account has INBOX and the mailboxes with special uses, subscribed."""
         found = {box.name: box.special_use for box in now(self.store.mailboxes.list(self.user.id))}
-        self.assertEqual(found, mailboxes.STANDARD)
+        self.assertEqual(found, STANDARD)
         self.assertEqual(list(now(self.store.mailboxes.subscriptions(self.user.id))), sorted(found))
 
     def test_parents(self) -> None:
