@@ -64,6 +64,16 @@ class StoreTests(ImapCase):
             answer = self.say(self.one, f"a STORE 1 +FLAGS.SILENT k{number}")
         self.assertIn("a NO [LIMIT] ", answer)
 
+    def test_keyword_in_the_place_of_another(self) -> None:
+        """Where a new keyword takes the place of one that is not used any more, others learn its name first."""
+        keywords = " ".join(f"k{number}" for number in range(54))
+        self.say(self.one, f"a STORE 1 FLAGS.SILENT ({keywords})")
+        self.say(self.one, "b STORE 1 -FLAGS.SILENT k0")
+        self.say(self.two, "c NOOP")
+        self.assertIn("\\*)]", self.say(self.one, "d STORE 2 +FLAGS new"))
+        answer = self.say(self.two, "e FETCH 2 FLAGS")
+        self.assertRegex(answer, r"(?s)^\* FLAGS .* new k1 .*\* 2 FETCH \(FLAGS \(new\)\)\r\ne OK")
+
 
 class ExpungeTests(ImapCase):
     """Message numbers change only where they may (RFC 3501 5.5, 7.4.1)."""
