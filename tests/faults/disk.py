@@ -85,12 +85,13 @@ class SmallDisk(Disk):
         _run("mount", "-t", "tmpfs", "-o", self._options, "tmpfs", self.root)
 
     def fill(self, leave: int = 0) -> None:
-        """Use up all space but so many octets."""
+        """Use up all space but so many octets. What is given back to the disk from then on is the server's."""
         with self._ballast.open("ab") as file:
             while (size := self._free() - leave) > 0:
                 # the server may have taken some of it meanwhile
                 with contextlib.suppress(OSError):
                     os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
+                    return
 
     def _free(self) -> int:
         disk = os.statvfs(self.root)

@@ -102,6 +102,8 @@ class FullDiskTests(unittest.TestCase):
         self.use()
         for _ in range(4):
             self.assertEqual(self.deliver(self.smtp()), 250)
+        # what the server writes behind its answers would ask for the reserve while the disk is being filled
+        time.sleep(REMEMBERED)
         self.disk.fill()
         with imap(self.server, "alice") as client:
             client.must("EXAMINE INBOX")
