@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from twisted.logger import Logger
 
+from quantummail.store.errors import Unavailable
 from quantummail.store.maildir import sync_directory
 
 _log = Logger(namespace="quantummail.store")
@@ -63,6 +64,12 @@ class Syncing:
         """Wait; None when the file is durable."""
         self._over.wait()
         return self._outcomes[file]
+
+
+def not_durable(error: OSError) -> Unavailable:
+    """What whoever waits for a file is told when its sync has failed; the log is told too."""
+    _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
+    return Unavailable(f"the disk does not take the message: {error.strerror}")
 
 
 class Durability:

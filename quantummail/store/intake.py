@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
-from quantummail.store.durability import Syncing
-from quantummail.store.errors import Unavailable
+from quantummail.store.durability import Syncing, not_durable
 
 if TYPE_CHECKING:
     from quantummail.store.durability import Durability
@@ -75,8 +74,7 @@ class Intake:
             if error is None:
                 self._submit(work)
             else:
-                _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
-                self._report(work.done, Unavailable(f"the disk does not take the message: {error.strerror}"))
+                self._report(work.done, not_durable(error))
 
     def _take_overlapped(self, writings: Sequence[Writing]) -> None:
         """The same; the writer gets the works at once, and waits for the files when all its statements are run."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.logger import Logger
 
+from quantummail.store.durability import not_durable
 from quantummail.store.errors import StoreError, Unavailable
 from quantummail.store.reserve import Reserve
 from quantummail.store.transaction import Transaction, Work
@@ -152,8 +153,7 @@ def _wait_for_files(works: Sequence[Work]) -> None:
     for place, work in enumerate(works):
         error = work.undurable()
         if error is not None:
-            _log.error("a message cannot be made durable: {reason}", reason=error.strerror)
-            failed[place] = Unavailable(f"the disk does not take the message: {error.strerror}")
+            failed[place] = not_durable(error)
     if failed:
         raise _NotDurable(failed)
 
