@@ -155,8 +155,8 @@ class MailListenerSection(ListenerSection):
     idle_timeout: float = key(values.DURATION, "5m", "How long we wait for the next command.")
     data_timeout: float = key(values.DURATION, "10m", "How long we wait for more of a message.")
     bare_newlines: str = key(values.one_of("refuse", "normalize"), "refuse", (
-        "A CR or LF alone inside a message: refuse it, or make it CRLF (for trusted networks with old "
-        "programs only: others use it to smuggle mail)."))
+        "A CR or LF alone inside a message (and on port 25 a LF alone behind a command): refuse it and close, or "
+        "make it CRLF (for trusted networks with old programs only: others use it to smuggle mail)."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

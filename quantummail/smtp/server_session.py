@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.message.ids import new_id
 from quantummail.smtp import events, grammar, order
-from quantummail.smtp.data import TOO_BIG, ChunkReader, DataReader
+from quantummail.smtp.data import BARE_LINE_END, TOO_BIG, ChunkReader, DataReader
 from quantummail.smtp.login import Exchange
 from quantummail.smtp.order import State
 from quantummail.smtp.reply import Refusal, Reply
@@ -23,9 +23,12 @@ _UNKNOWN = Reply(500, "5.5.1", "Command not recognized")
 _TOO_LONG = Reply(500, "5.5.2", "Line too long")
 _TOO_LONG_AUTH = Reply(500, "5.5.6", "Authentication exchange line is too long")  # RFC 4954 4
 _OK = Reply(250, "2.0.0", "OK")
+_BARE_LF = Reply(550, "5.5.2", "The command line ends in a LF that stands alone; lines end in CRLF")
 _GO_AHEAD = Reply(354, "", "End the message with <CRLF>.<CRLF>")
 
 _JUNK = frozenset({"NOOP", "RSET", "VRFY", "EXPN", "HELP", "HELO", "EHLO", "LHLO"})
+# The octets of a refused chunk are read over, so that the client hears the answer; for more than this we do not wait
+MOST_READ_OVER = 64 << 20
 # A browser that was made to talk to us: what it sends next is not meant as SMTP
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})
 
@@ -120,6 +123,9 @@ class ServerSession:
             return self.answered(_TOO_LONG if exchange is None else _TOO_LONG_AUTH)
         if line is None:
             return None
+        if not line.endswith(b"\r\n") and self.settings.mode == "mx" and not self.settings.normalize_line_ends:
+            # RFC 5321 2.3.8: elsewhere a LF may be text, and what stands behind it is no command of who sent the text
+            return self._last_word(_BARE_LF)
         try:
             return self._response(line) if self._exchange is not None else self._command(line)
         except Refusal as refusal:
@@ -131,6 +137,12 @@ class ServerSession:
         """Any reply that goes out is counted here: too many refusals end the session (after this reply)."""
         if reply.code >= 500:
             self._count_error()
+        return reply
+
+    def _last_word(self, reply: Reply) -> Reply:
+        """This reply is followed by 421 and the end: nothing that the client has sent behind it is looked at."""
+        self._reset()
+        self._ending = events.Farewell(self.farewell("4.7.0", "Closing connection"))
         return reply
 
     def _count_error(self) -> None:
@@ -392,6 +404,9 @@ class ServerSession:
             return None
         if reader.done:
             return self._chunk_end(reader)
+        refusal = self._failure or reader.refusal
+        if refusal is not None and reader.remaining > MOST_READ_OVER:
+            return self._last_word(refusal)
         data = self.buffer.take(reader.remaining)
         if not data and reader.remaining:
             return None
@@ -404,6 +419,8 @@ class ServerSession:
             return self._content_end(reader)
         # RFC 3030 2: every chunk is answered; after a refused one the others are refused too, until RSET or LAST
         refusal = self._failure or reader.refusal
+        if reader.refusal is BARE_LINE_END:
+            return self._last_word(BARE_LINE_END)
         if refusal is not None:
             return self.answered(refusal)
         return Reply(250, "2.0.0", f"{reader.size} octets received")
@@ -418,14 +435,20 @@ class ServerSession:
         refused = events.MessageRefused(self.transaction, replies)
         self._reset()
         self.answered(refusal)
+        if reader.refusal is BARE_LINE_END:
+            # whoever lets such a message through may have been made to send more than it knows
+            self._last_word(refusal)
         return refused
 
     def _skip_chunk(self, argument: str, refusal: Reply) -> events.Event | None:
         """A BDAT that may not be: its octets follow all the same."""
         try:
-            self._skipped = grammar.bdat(argument).octets
+            octets = grammar.bdat(argument).octets
         except Refusal as malformed:
             return events.Farewell(malformed.reply)
+        if octets > MOST_READ_OVER:
+            return self._last_word(refusal)
+        self._skipped = octets
         self._skip_reply = refusal
         self._chunk_refused = self.state is not State.START and self.state is not State.READY
         return self._skip_event()

@@ -78,6 +78,21 @@ class EventTests(SynchronousTestCase):
         smtp.buffer.feed(b"more\r\n.\r\n")
         self.assertEqual(smtp.next_event(), events.MessageRefused(transaction, (full,)))
 
+    def test_failed_content_of_a_huge_chunk(self) -> None:
+        """Where the disk fails in the middle of terabytes, the rest is not waited for."""
+        smtp = session(max_size=0)
+        smtp.buffer.feed(b"EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.test>\r\nBDAT 5000000000000\r\nHi")
+        smtp.next_event()
+        smtp.next_event()
+        smtp.mail_answered(OK)
+        smtp.next_event()
+        smtp.rcpt_answered(RECIPIENT, OK)
+        self.assertEqual(smtp.next_event(), events.Block(b"Hi"))
+        full = Reply(452, "4.3.1", "Full")
+        smtp.content_failed(full)
+        self.assertEqual(smtp.next_event(), full)
+        self.assertIsInstance(smtp.next_event(), events.Farewell)
+
     def test_login(self) -> None:
         """AUTH ends in a claim, and the answer in a user."""
         smtp = session(mode="submission")

@@ -51,7 +51,10 @@ class SmugglingTests(SynchronousTestCase):
         heard: list[str] = []
         for piece in pieces:
             heard += server.say(piece)
-        self.assertEqual(server.say(b"NOOP\r\n"), ["250 2.0.0 OK"], terminator)
+        if server.transport.disconnecting:
+            self.assertEqual(server.say(b"NOOP\r\n"), [], terminator)
+        else:
+            self.assertEqual(server.say(b"NOOP\r\n"), ["250 2.0.0 OK"], terminator)
         self.assertEqual(len(server.receiver.senders), 1, terminator)
         return heard, server
 
@@ -60,13 +63,41 @@ class SmugglingTests(SynchronousTestCase):
         self.assertGreaterEqual(len(set(TERMINATORS)), 40)
 
     def test_refused(self) -> None:
-        """One answer, 550, after the real end; nothing is delivered, nothing in the message is executed."""
+        """One answer, 550, after the real end, and the end of the session; nothing is delivered, nothing executed."""
         for terminator in TERMINATORS:
             for pieces in self.pieces(terminator):
                 heard, server = self.send(terminator, pieces)
-                self.assertEqual(len(heard), 1, (terminator, heard))
                 self.assertRegex(heard[0], r"550 5\.6\.(11|0) ", terminator)
+                left = heard[0].startswith("550 5.6.11")
+                self.assertEqual([line[:9] for line in heard[1:]], ["421 4.7.0"] * left, terminator)
+                self.assertEqual(server.transport.disconnecting, left)
                 self.assertEqual(server.delivered, [])
+
+    def test_refused_lmtp(self) -> None:
+        """An LMTP client hears its answer for each recipient before the end."""
+        server = Server(mode="lmtp", client="127.0.0.1")
+        server.say(b"LHLO c\r\nMAIL FROM:<a@example.org>\r\n")
+        server.say(b"RCPT TO:<b@example.test>\r\nRCPT TO:<c@example.test>\r\nDATA\r\n")
+        heard = server.say(b"bare\nline\r\n.\r\nRSET\r\n")
+        self.assertEqual([line[:10] for line in heard], ["550 5.6.11", "550 5.6.11", "421 4.7.0 "])
+        self.assertTrue(server.transport.disconnecting)
+
+    def test_commands(self) -> None:
+        """On port 25 a command that a bare LF ends is refused, and nothing behind it is executed."""
+        for stream in (b"NOOP\nNOOP\r\n", b"MAIL FROM:<a@example.org>\nRSET\r\n", b"\nNOOP\r\n", b"NOOP\r\r\n\n"):
+            server = Server()
+            server.say(b"EHLO c\r\n")
+            heard = server.say(stream)
+            self.assertEqual([line[:9] for line in heard][-2:], ["550 5.5.2", "421 4.7.0"], stream)
+            self.assertTrue(server.transport.disconnecting)
+            self.assertEqual(server.receiver.senders, [])
+
+    def test_commands_elsewhere(self) -> None:
+        """Our own users' programs, and trusted networks, may end commands as they like."""
+        for settings in ({"mode": "submission"}, {"mode": "lmtp"}, {"normalize_line_ends": True}):
+            server = Server(**settings)
+            server.heard()
+            self.assertEqual(server.say(b"NOOP\n"), ["250 2.0.0 OK"])
 
     def test_normalized(self) -> None:
         """With normalize there is one message at most, and every octet of the smuggled one is in it."""
