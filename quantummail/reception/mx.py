@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -100,9 +100,14 @@ class MXReceiver:
     def _heading(self, envelope: Envelope) -> bytes:
         return final_delivery(envelope) + received(envelope, self._settings.hostname, time.time())
 
-    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+    async def authenticate(
+        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
+    ) -> tuple[Reply, str]:
         """Strangers do not log in here."""
         return NO_LOGIN, ""
+
+    def logged_out(self) -> None:
+        """Nobody was logged in."""
 
 
 class LMTPReceiver(MXReceiver):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.logger import Logger
@@ -18,6 +18,7 @@ from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.reply import NO_ROOM, Refusal, Reply
 
 if TYPE_CHECKING:
+    from quantummail.auth.sessions import End
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
     from quantummail.reception.mx import ReceptionSettings
@@ -59,20 +60,32 @@ class SubmissionReceiver:
         self._protocol = protocol
         self._recipients = Recipients(store.directory)
         self._authorship = Authorship(store.directory, settings.hostname)
+        self._login: tuple[int, End] | None = None
 
-    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+    async def authenticate(
+        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
+    ) -> tuple[Reply, str]:
         """Check a login. Nobody acts for somebody else."""
         try:
             user = await self._authenticator.login(
-                username, password, protocol=self._protocol, client=client.address, connection=client.connection
+                username, password, protocol=self._protocol, client=client.address, connection=client.connection,
+                end=end,
             )
         except LoginFailed:
             return LOGIN_FAILED, ""
         except LoginUnavailable:
             return LOGIN_UNAVAILABLE, ""
+        self._login = (user.id, end)
         if authzid and authzid.lower() not in (username.lower(), user.address):
+            self.logged_out()
             return LOGIN_FAILED, ""
         return LOGGED_IN, user.address
+
+    def logged_out(self) -> None:
+        """The login is over."""
+        if self._login is not None:
+            self._authenticator.sessions.leave(*self._login)
+            self._login = None
 
     async def mail(self, client: Client, sender: Sender) -> Reply:
         """A user writes under their own addresses only; the null sender is for machines (RFC 6409 6.1)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
     from quantummail.smtp.reply import Reply
@@ -52,5 +52,13 @@ class Receiver(Protocol):
         A positive reply is a promise: the message is on stable storage.
         """
 
-    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
-        """Check a login. The reply (235, 535 or 454), and the account's address when it is positive."""
+    async def authenticate(
+        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
+    ) -> tuple[Reply, str]:
+        """Check a login. The reply (235, 535 or 454), and the account's address when it is positive.
+
+        `end` is called if the account may not be used any more, until `logged_out`.
+        """
+
+    def logged_out(self) -> None:
+        """The connection is gone, or begins anew under TLS: whoever was logged in is so no more."""

@@ -88,8 +88,14 @@ class SMTPConnection(Connection):
         self.write(self.session.farewell("4.3.2", "Service is shutting down, closing connection").encode())
 
     def closed(self) -> None:
+        self.receiver.logged_out()
         if not self._content_in_use:
             self._discard()
+
+    def expel(self) -> None:
+        """End the session: the account may not be used any more. What is running is answered first."""
+        self.session.expel()
+        self.wake()
 
     # The events of the session.
 
@@ -114,6 +120,7 @@ class SMTPConnection(Connection):
     async def _on_start_tls(self, event: events.StartTls) -> None:
         self.write(event.reply.encode())
         self.start_tls(self.factory.tls_context)
+        self.receiver.logged_out()
         self.session.tls_started()
 
     async def _on_mail(self, event: events.MailAsked) -> None:
@@ -129,7 +136,10 @@ class SMTPConnection(Connection):
 
     async def _on_login(self, event: events.LoginAsked) -> None:
         login = event.login
-        reply, user = await self.receiver.authenticate(self.who(), login.authzid, login.username, login.password)
+        reply, user = await self.receiver.authenticate(
+            self.who(), login.authzid, login.username, login.password, self.expel)
+        if self.closing:
+            self.receiver.logged_out()
         self._say(self.session.login_answered(reply, user))
 
     async def _on_data(self, _: events.DataAsked) -> None:

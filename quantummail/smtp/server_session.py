@@ -108,12 +108,12 @@ class ServerSession:
 
     def next_event(self) -> events.Event | None:
         """What to do next; None when more input is needed."""
+        if self._reader is not None:
+            return self._data_event(self._reader) or self._ending
+        if self._in_chunk:
+            return self._chunk_event() or self._ending
         if self._ending is not None:
             return self._ending
-        if self._reader is not None:
-            return self._data_event(self._reader)
-        if self._in_chunk:
-            return self._chunk_event()
         if self._skipped:
             return self._skip_event()
         try:
@@ -205,6 +205,10 @@ class ServerSession:
         self._exchange = None
         self.state = State.START
         self._reset()
+
+    def expel(self) -> None:
+        """The account may not be used any more: what is there of a message counts, no command is taken."""
+        self._ending = events.Farewell(self.farewell("4.7.0", "Log in again"))
 
     # Commands.
 

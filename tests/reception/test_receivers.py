@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.auth.sessions import End
 from quantummail.delivery.local import LocalDelivery
 from quantummail.message.address import Address
 from quantummail.message.envelope import Client, Envelope, Recipient, Sender
@@ -33,13 +34,21 @@ class Logins:
         self.users = users
         self.failure: Exception | None = None
         self.where: dict[str, str] = {}
+        self.sessions = self
+        self.open: list[tuple[int, End]] = []
 
-    async def login(self, username: str, password: str, **where: str) -> User:
+    async def login(self, username: str, password: str, *, end: End, **where: str) -> User:
         """Check."""
         self.where = where
         if self.failure is not None:
             raise self.failure
-        return self.users[username, password]
+        user = self.users[username, password]
+        self.open.append((user.id, end))
+        return user
+
+    def leave(self, user_id: int, end: End) -> None:
+        """The session is over."""
+        self.open.remove((user_id, end))
 
 
 class ReceptionCase(SynchronousTestCase):
@@ -209,7 +218,7 @@ class MXTests(ReceptionCase):
 
     def test_no_login(self) -> None:
         """Nobody logs in here, and nobody learns who exists."""
-        self.assertEqual(now(self.mx.authenticate(self.client, "", "a", "b"))[0].code, 503)
+        self.assertEqual(now(self.mx.authenticate(self.client, "", "a", "b", lambda: None))[0].code, 503)
         self.assertEqual(now(self.mx.vrfy(self.client, "alice@example.test")).code, 252)
 
 
@@ -240,20 +249,36 @@ class SubmissionTests(ReceptionCase):
 
     def test_login(self) -> None:
         """Who logs in acts as themselves; everything else fails with one text."""
-        login = self.submission.authenticate
-        self.assertEqual(now(login(STRANGER, "", "alice@example.test", "right"))[1], "alice@example.test")
-        self.assertEqual(now(login(STRANGER, "Alice@example.test", "alice@example.test", "right"))[0].code, 235)
-        self.assertEqual(now(login(STRANGER, "bob@example.test", "alice@example.test", "right"))[0].code, 535)
+        self.assertEqual(self.login()[1], "alice@example.test")
+        self.assertEqual(self.login("Alice@example.test")[0].code, 235)
+        self.assertEqual(self.login("bob@example.test")[0].code, 535)
         for failure, code in ((LoginFailed(), 535), (LoginUnavailable(), 454)):
             self.logins.failure = failure
-            self.assertEqual(now(login(STRANGER, "", "alice@example.test", "right"))[0].code, code)
+            self.assertEqual(self.login()[0].code, code)
+
+    def login(self, authzid: str = "") -> tuple[Reply, str]:
+        """Alice's password, given in the name of somebody."""
+        return now(self.submission.authenticate(STRANGER, authzid, "alice@example.test", "right", self.end))
+
+    def end(self) -> None:
+        """End the session."""
+
+    def test_open_sessions(self) -> None:
+        """Who is logged in can be sent away, until the session is over; who was refused cannot."""
+        self.login("bob@example.test")
+        self.assertEqual(self.logins.open, [])
+        self.login()
+        self.assertEqual(self.logins.open, [(self.alice.id, self.end)])
+        self.submission.logged_out()
+        self.submission.logged_out()
+        self.assertEqual(self.logins.open, [])
 
     def test_listener_in_the_log(self) -> None:
         """The log is told which listener it was."""
         for name in ("submission", "submissions"):
             receiver = SubmissionReceiver(
                 self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS, name)
-            now(receiver.authenticate(STRANGER, "", "alice@example.test", "right"))
+            now(receiver.authenticate(STRANGER, "", "alice@example.test", "right", self.end))
             self.assertEqual(self.logins.where, {"protocol": name, "client": "192.0.2.1", "connection": "c1"})
 
     def test_without_login(self) -> None:

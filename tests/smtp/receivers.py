@@ -14,7 +14,7 @@ from quantummail.wire.admission import ConnectionLimits
 from tests.support.transport import MemoryTransport, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
 
@@ -64,6 +64,7 @@ class MemoryReceiver:
         self.clients: list[Client] = []
         self.senders: list[Sender] = []
         self.asked: list[str] = []
+        self.ends: list[Callable[[], None]] = []
 
     async def _decide(self, name: str, reply: Reply) -> Reply:
         if name.startswith("slow"):
@@ -112,7 +113,10 @@ class MemoryReceiver:
         return [Reply(452, "4.2.2", "Full") if recipient.address.local_part.startswith("full")
                 else Reply(250, "2.1.5", f"Stored for {recipient.address}") for recipient in envelope.recipients]
 
-    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
+    async def authenticate(
+        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
+    ) -> tuple[Reply, str]:
+        self.ends.append(end)
         if username.startswith("slow"):
             await self.gate
         if username.startswith("later"):
@@ -120,6 +124,9 @@ class MemoryReceiver:
         if password == "secret":
             return Reply(235, "2.7.0", "Welcome"), username
         return Reply(535, "5.7.8", "Authentication failed"), ""
+
+    def logged_out(self) -> None:
+        self.ends.clear()
 
 
 class Server:

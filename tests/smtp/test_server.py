@@ -337,6 +337,61 @@ class EnvelopeTests(SynchronousTestCase):
         server.say(b"STARTTLS\r\n")
         self.assertEqual(server.say(b"EHLO c\r\nMAIL FROM:<a@b>\r\n")[-1][:9], "530 5.7.0")
 
+    def expelled(self, *octets: bytes) -> tuple[Server, list[str]]:
+        """A user's session, that is ended after these octets; and what it heard after that."""
+        server = Server("127.0.0.1", mode="submission", plaintext_login=True)
+        server.say(b"EHLO c\r\nAUTH PLAIN AGEAc2VjcmV0\r\n")
+        (end,) = server.receiver.ends
+        for piece in octets:
+            server.say(piece)
+        end()
+        return server, server.heard()
+
+    def test_expelled(self) -> None:
+        """The session of a disabled account is over as soon as it is known."""
+        for begun in (b"", b"MAIL FROM:<a@b>\r\nRCPT TO:<b@example.test>\r\n", b"AUTH PL",
+                      b"MAIL FROM:<a@b>\r\nRCPT TO:<b@example.test>\r\nDATA\r\nhalf of "):
+            server, heard = self.expelled(begun)
+            self.assertEqual(heard, ["421 4.7.0 mx.example.test Log in again"], begun)
+            self.assertTrue(server.transport.disconnecting)
+            self.assertEqual(server.delivered, [])
+
+    def test_expelled_after_the_message(self) -> None:
+        """A message that is whole is answered first; commands behind it are not looked at."""
+        begun = b"MAIL FROM:<a@b>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n"
+        server, heard = self.expelled(begun, b"SLOW\r\n.\r\nMAIL FROM:<a@b>\r\n")
+        self.assertEqual(heard, [])
+        server.receiver.gate.callback(None)
+        self.assertEqual([line[:9] for line in server.heard()], ["250 2.0.0", "421 4.7.0"])
+        self.assertEqual(server.delivered, [b"SLOW\r\n"])
+        self.assertEqual(len(server.receiver.senders), 1)
+
+    def test_expelled_while_content_is_written(self) -> None:
+        """Nor is one lost whose last octets wait to be looked at."""
+        server = Server("127.0.0.1", mode="submission", plaintext_login=True)
+        gate = server.receiver.write_gate = Deferred()
+        server.say(b"EHLO c\r\nAUTH PLAIN AGEAc2VjcmV0\r\nMAIL FROM:<a@b>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n")
+        server.say(b"first\r\n")
+        server.say(b"last\r\n.\r\nNOOP\r\n")
+        server.receiver.ends[0]()
+        gate.callback(None)
+        self.assertEqual([line[:9] for line in server.heard()], ["250 2.0.0", "421 4.7.0"])
+
+    def test_logged_out(self) -> None:
+        """The login is over with the connection, at STARTTLS, and when it comes too late."""
+        for octets in (b"", b"STARTTLS\r\n"):
+            server = Server("127.0.0.1", mode="submission", plaintext_login=True)
+            server.say(b"EHLO c\r\nAUTH PLAIN AGEAc2VjcmV0\r\n" + octets)
+            self.assertEqual(len(server.receiver.ends), not octets)
+            server.transport.lose()
+            self.assertEqual(server.receiver.ends, [])
+        server = Server("127.0.0.1", mode="submission", plaintext_login=True)
+        server.say(b"EHLO c\r\nAUTH PLAIN AHNsb3cAc2VjcmV0\r\n")
+        server.transport.lose()
+        server.receiver.ends.append(server.connection.expel)
+        server.receiver.gate.callback(None)
+        self.assertEqual(server.receiver.ends, [])
+
     def test_lmtp_answers_must_fit(self) -> None:
         """A receiver with too few answers is a local error for every recipient."""
         server = Server(mode="lmtp")
