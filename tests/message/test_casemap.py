@@ -28,7 +28,7 @@ class CasemapTests(SynchronousTestCase):
             ("Привет", "пРИВЕТ", True),
             # compatible forms: a ligature, full width, a letter with three cases
             ("ﬁn", "fin", False),
-            ("ＡＢ", "ａｂ", True),
+            ("\uff21\uff22", "\uff41\uff42", True),
             ("ǆ", "Ǆ", True),
             ("İ", "i", False),
         ):
@@ -36,7 +36,7 @@ class CasemapTests(SynchronousTestCase):
                 self.assertEqual(casemap(left) == casemap(right), same)
 
     @settings(max_examples=200, deadline=None)
-    @given(st.text(alphabet="abcÄöüéßσςΣ ЖяИ漢字"), st.text(alphabet="xyzÄÖÜÉ"), st.text(alphabet="abcé"))
+    @given(st.text(alphabet="abcÄöüéß\u03c3ςΣ ЖяИ漢字"), st.text(alphabet="xyzÄÖÜÉ"), st.text(alphabet="abcé"))
     def test_part_of_a_text(self, before: str, middle: str, after: str) -> None:
         """What stands in a text is found in it, in any case."""
         self.assertIn(casemap(middle.lower()), casemap(before + middle.upper() + after))
