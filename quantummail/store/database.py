@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -31,7 +32,8 @@ BUSY_TIMEOUT = 5.0
 
 def make_engine(url: str, *, begin: str = "BEGIN") -> Engine:
     """An engine whose SQLite connections keep our promises; `begin` opens each of their transactions."""
-    engine = create_engine(url, pool_reset_on_return=None) if url.startswith("sqlite") else create_engine(url)
+    # each thread keeps its own connection: a pool would only say when there are too many threads
+    engine = create_engine(url, poolclass=NullPool, pool_reset_on_return=None)
     if engine.dialect.name != "sqlite":
         return engine
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from quantummail.store.threads import Inline, Threads
 
 MOST_MAILBOXES = 10_000
+# names that do not exist count too
+MOST_SUBSCRIPTIONS = 10_000
 INBOX = "INBOX"
 # Directory of a deleted mailbox, in tmp/ of the account's INBOX, with the mailbox's id behind
 ASIDE = "removed-"
@@ -90,8 +92,8 @@ class Mailboxes:
         await self._database.write(self._rename_txn, account_id, old, new)
 
     async def subscribe(self, account_id: int, name: str) -> None:
-        """Subscribe to a name, whether it exists or not (RFC 3501 6.3.6)."""
-        await self._database.write(subscribe_txn, account_id, check_name(name))
+        """Subscribe to a name, whether it exists or not (RFC 3501 6.3.6). Raises `InvalidName` or `LimitReached`."""
+        await self._database.write(_subscribe_one_more_txn, account_id, check_name(name))
 
     async def unsubscribe(self, account_id: int, name: str) -> None:
         """End a subscription; nothing happens where there is none."""
@@ -250,6 +252,16 @@ def subscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:
     ).first()
     if there is None:
         transaction.connection.execute(insert(subscriptions), {"account_id": account_id, "name": name})
+
+
+def _subscribe_one_more_txn(transaction: Transaction, account_id: int, name: str) -> None:
+    subscribe_txn(transaction, account_id, name)
+    count = transaction.connection.execute(
+        select(func.count()).select_from(subscriptions).where(subscriptions.c.account_id == account_id)
+    ).scalar_one()
+    if count > MOST_SUBSCRIPTIONS:
+        # what was just inserted goes with the transaction
+        raise LimitReached(f"an account has at most {MOST_SUBSCRIPTIONS} subscriptions")
 
 
 def _unsubscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.imap.case import ImapCase
 from tests.support.stores import make_user, now
 
@@ -170,6 +172,24 @@ class CopyTests(ImapCase):
         """A mailbox that does not exist could be created (RFC 3501 6.4.7)."""
         for command in ("COPY", "UID COPY", "MOVE", "UID MOVE"):
             self.assertIn("a NO [TRYCREATE] ", self.say(self.connection, f"a {command} 1 nowhere"))
+
+    def test_deleted_meanwhile(self) -> None:
+        """So could one that has just been deleted; without the selected mailbox there is nothing left to say."""
+        for command, kind in (("COPY 1", "copy"), ("UID MOVE 1", "move")):
+            for doomed, answer in (("Trash", "a NO [TRYCREATE] "), ("Selected", "* BYE ")):
+                self.say(self.connection, "c CREATE Trash")
+                self.say(self.connection, "c CREATE Selected")
+                self.deliver(mailbox="Selected")
+                connection = self.selected("Selected")
+                wanted = getattr(self.store.messages, kind)
+
+                async def late(*arguments: Any, doomed: str = doomed, wanted: Any = wanted) -> Any:
+                    await self.store.mailboxes.delete(self.user.id, doomed)
+                    return await wanted(*arguments)
+
+                patch = self.patch(self.store.messages, kind, late)
+                self.assertIn(answer, self.say(connection, f"a {command} Trash"))
+                patch.restore()
 
     def test_nothing(self) -> None:
         """UIDs that are not there are passed over."""

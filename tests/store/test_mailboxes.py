@@ -78,6 +78,15 @@ class CreateTests(MailboxCase):
         self.create("a/b")
         self.assertRaises(LimitReached, self.create, "c")
 
+    def test_limit_of_subscriptions(self) -> None:
+        """Nor has it more than so many subscriptions; to say one again costs nothing."""
+        there = now(self.store.mailboxes.subscriptions(self.user.id))
+        self.patch(mailboxes, "MOST_SUBSCRIPTIONS", len(there) + 1)
+        now(self.store.mailboxes.subscribe(self.user.id, "nowhere"))
+        now(self.store.mailboxes.subscribe(self.user.id, "nowhere"))
+        self.assertRaises(LimitReached, now, self.store.mailboxes.subscribe(self.user.id, "nowhere else"))
+        self.assertEqual(now(self.store.mailboxes.subscriptions(self.user.id)), sorted([*there, "nowhere"]))
+
     def test_other_account(self) -> None:
         """Accounts do not see each other's mailboxes."""
         self.create("mine")

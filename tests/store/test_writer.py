@@ -18,6 +18,20 @@ from quantummail.store.transaction import Transaction, Work
 from quantummail.store.writer import commit_together
 
 
+class EngineTests(SynchronousTestCase):
+    """What all threads have in common."""
+
+    def test_connections(self) -> None:
+        """As many threads as the configuration wants have a connection each."""
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        engine = make_engine(f"sqlite:///{temporary.name}/index.sqlite")
+        connections = [engine.connect() for _ in range(64)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+        self.assertEqual(len({id(connection.connection.dbapi_connection) for connection in connections}), 64)
+
+
 class CommitTests(SynchronousTestCase):
     """Works that share a transaction."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
-from quantummail.imap.commands.selected import copy_arguments, copy_uid
+from quantummail.imap.commands.selected import copy_arguments, copy_uid, deleted_meanwhile
 from quantummail.imap.registry import SELECTED, command
+from quantummail.store.errors import NoSuchMailbox
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
@@ -31,7 +32,10 @@ async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
     view = session.writable
     uids, destination = await copy_arguments(session, arguments, uid=uid)
     if uids:
-        moved = await session.store.messages.move(session.account_id, view.mailbox_id, uids, destination)
+        try:
+            moved = await session.store.messages.move(session.account_id, view.mailbox_id, uids, destination)
+        except NoSuchMailbox:
+            raise deleted_meanwhile() from None
         code = copy_uid(session, moved)
         if code:
             # RFC 6851 4.3: before the EXPUNGE responses, which come with the end of the command

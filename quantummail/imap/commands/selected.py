@@ -11,6 +11,7 @@ from quantummail.imap.grammar.mailbox import mailbox
 from quantummail.imap.grammar.sequence import render, sequence_set
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.responses import Refusal
+from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import split
 
 if TYPE_CHECKING:
@@ -151,9 +152,12 @@ async def _copy(session: Session, arguments: Cursor, *, uid: bool) -> str:
     done = f"{'UID ' if uid else ''}COPY completed"
     if not uids:
         return done
-    copied = await session.store.messages.copy(
-        session.account_id, session.selected.mailbox_id, uids, destination
-    )
+    try:
+        copied = await session.store.messages.copy(
+            session.account_id, session.selected.mailbox_id, uids, destination
+        )
+    except NoSuchMailbox:
+        raise deleted_meanwhile() from None
     code = copy_uid(session, copied)
     return f"{code} {done}" if code else done
 
@@ -172,6 +176,11 @@ async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> t
         # RFC 2180 4.4.1: nothing is copied rather than something else than what was asked for
         raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
     return uids, destination.id
+
+
+def deleted_meanwhile() -> Refusal:
+    """The answer when the destination was there a moment ago; if it was the selected mailbox, `sync` says so."""
+    return Refusal("No such mailbox", "TRYCREATE")  # RFC 3501 6.4.7
 
 
 def copy_uid(session: Session, copied: Copied) -> str:
