@@ -13,9 +13,10 @@ from quantummail.store.errors import AlreadyExists, LimitReached, NoSuchAlias, N
 from quantummail.store.maildir import account_directory, sync_directory
 from quantummail.store.names import normal_address, normal_domain
 from quantummail.store.prepared import Prepared
-from quantummail.store.records import Alias, Credentials, Domain, User
+from quantummail.store.records import Alias, Credentials, Domain, ScramKeys, User
 from quantummail.store.rows import AnyRow
-from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes
+from quantummail.store.scram_keys import KEY_COLUMNS, keep_keys_txn, keys_of, replace_keys_txn, without_keys_txn
+from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes, scram_keys
 from quantummail.store.transaction import Transaction
 from quantummail.store.uids import PAGE
 
@@ -32,7 +33,10 @@ MOST_TARGETS = 1000
 USER_COLUMNS = (
     accounts.c.id, accounts.c.address, accounts.c.admin, accounts.c.enabled, accounts.c.quota_bytes,
     accounts.c.quota_messages, accounts.c.used_bytes, accounts.c.used_messages, accounts.c.created,
+    accounts.c.disabled_capabilities,
 )
+# A hash that no password has: accounts found in the tree need `user passwd` before anybody can log in
+NO_PASSWORD = "{NONE}"  # noqa: S105  # it is none
 
 
 class Domains:
@@ -71,6 +75,7 @@ class Users:
         admin: bool = False,
         quota_bytes: int = 0,
         quota_messages: int = 0,
+        scram: ScramKeys | None = None,
     ) -> User:
         """Create an account with its standard mailboxes. `AlreadyExists`, `NoSuchDomain`, `InvalidName`.
 
@@ -90,6 +95,7 @@ class Users:
             })
             user = _user_txn(connection, address)
             assert user is not None
+            replace_keys_txn(transaction, user.id, scram)
             self._mailboxes.create_standard_txn(transaction, user.id)
             return user
 
@@ -111,9 +117,31 @@ class Users:
         """All accounts, or those of a domain, by address."""
         return await self._database.run(_list_users_txn, None if domain is None else normal_domain(domain))
 
-    async def set_password(self, address: str, password_hash: str) -> None:
-        """Replace the password. `NoSuchUser`."""
-        await self._update(address, password_hash=password_hash)
+    async def set_password(self, address: str, password_hash: str, scram: ScramKeys | None = None) -> None:
+        """Replace the password and all that was made of the old one. `NoSuchUser`."""
+        address = normal_address(address)
+
+        def set_txn(transaction: Transaction) -> None:
+            user = _user_txn(transaction.connection, address)
+            if user is None:
+                raise NoSuchUser(f"there is no user {address}")
+            transaction.connection.execute(
+                update(accounts).where(accounts.c.id == user.id).values(password_hash=password_hash))
+            replace_keys_txn(transaction, user.id, scram)
+
+        await self._database.write(set_txn)
+
+    async def keep_scram_keys(self, user_id: int, password_hash: str, keys: ScramKeys) -> None:
+        """Keep the keys of a password that was found right, unless the account has another one by now."""
+        await self._database.write(keep_keys_txn, user_id, password_hash, keys)
+
+    async def without_scram_keys(self) -> int:
+        """How many accounts can log in with a password, but not by SCRAM."""
+        return await self._database.run(without_keys_txn, NO_PASSWORD)
+
+    async def set_disabled_capabilities(self, address: str, names: Sequence[str]) -> None:
+        """Replace what the account's sessions do without. `NoSuchUser`."""
+        await self._update(address, disabled_capabilities=" ".join(sorted(set(names))))
 
     async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> None:
         """Replace the limits, 0 for none. `NoSuchUser`."""
@@ -199,7 +227,8 @@ def _normal_alias(address: str) -> str:
 
 def user_of(row: AnyRow) -> User:
     """The value of a row of `USER_COLUMNS`, which may have further columns behind."""
-    return User(*row[: len(USER_COLUMNS)])
+    *values, disabled = row[: len(USER_COLUMNS)]
+    return User(*values, tuple(disabled.split()))
 
 
 def _add_domain_txn(transaction: Transaction, name: str) -> Domain:
@@ -239,7 +268,9 @@ def _user_txn(connection: Connection, address: str) -> User | None:
 
 
 _CREDENTIALS = Prepared(
-    select(*USER_COLUMNS, accounts.c.password_hash).where(accounts.c.address == bindparam("address"))
+    select(*USER_COLUMNS, accounts.c.password_hash, *KEY_COLUMNS)
+    .outerjoin(scram_keys, scram_keys.c.account_id == accounts.c.id)
+    .where(accounts.c.address == bindparam("address"))
 )
 
 
@@ -251,7 +282,7 @@ _ENABLED_HASHES = (
 
 def _credentials_txn(connection: Connection, address: str) -> Credentials | None:
     row = _CREDENTIALS.execute(connection, {"address": address}).one_or_none()
-    return None if row is None else Credentials(user_of(row), row.password_hash)
+    return None if row is None else Credentials(user_of(row), row.password_hash, keys_of(row))
 
 
 def _enabled_hashes_txn(connection: Connection, user_ids: Sequence[int]) -> dict[int, str]:

@@ -28,6 +28,21 @@ class User:
     used_bytes: int
     used_messages: int
     created: int
+    disabled_capabilities: tuple[str, ...] = ()
+    """What its sessions do without, in the words of CAPABILITY, CAPA and EHLO."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKeys:
+    """What SCRAM is checked against (RFC 5802 section 3)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+    def __repr__(self) -> str:
+        return f"ScramKeys(iterations={self.iterations})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,8 @@ class Credentials:
 
     user: User
     password_hash: str
+    scram: ScramKeys | None = None
+    """None for an account that can log in with its password in the clear (under TLS) only."""
 
 
 @dataclass(frozen=True, slots=True)

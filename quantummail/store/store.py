@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from quantummail.store import pairing
-from quantummail.store.accounts import REMOVED, Aliases, Domains, Users
+from quantummail.store.accounts import NO_PASSWORD, REMOVED, Aliases, Domains, Users
 from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
 from quantummail.store.bodies import Bodies
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FILE_THREADS = 4
-# A hash that no password has: accounts found in the tree need `user passwd` before anybody can log in
-NO_PASSWORD = "{NONE}"  # noqa: S105  # it is none
 
 
 class Store:

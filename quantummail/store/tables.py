@@ -63,7 +63,20 @@ accounts = Table(
     # the highest UIDVALIDITY that any mailbox of the account ever had, also of those that were deleted
     Column("uidvalidity", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
+    # what its sessions do without, in the words of CAPABILITY, CAPA and EHLO, separated by blanks
+    Column("disabled_capabilities", String, nullable=False, server_default=""),
     sqlite_autoincrement=True,
+)
+
+# RFC 5802 section 3: what SCRAM-SHA-256 is checked against; a password that is set anew brings new ones
+scram_keys = Table(
+    "scram_keys",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("stored_key", LargeBinary, nullable=False),
+    Column("server_key", LargeBinary, nullable=False),
 )
 
 aliases = Table(
