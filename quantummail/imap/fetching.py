@@ -130,7 +130,7 @@ class Fetch:
             values.append(RENDERERS["FLAGS"].render(view, message))
         if self._plan.sections and values:
             values.append(b"")
-        return b"* %d FETCH (" % view.number(message.uid) + b" ".join(values)
+        return view.fetch_begin(message.uid) + b" ".join(values)
 
     def _line(self, message: Message) -> bytes:
         return self._begin(message) + b")\r\n"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from quantummail.imap.grammar import mailbox
+from quantummail.imap.grammar.sequence import render_ranges
 from quantummail.message.imap_string import astring
 from quantummail.message.mailbox_name import DELIMITER
 from quantummail.store import flags as store_flags
 
+# a range has at most 21 digits and marks: lines stay below 8 KB
+_RANGES_IN_LINE = 350
 PERMANENT_SYSTEM_FLAGS = tuple(store_flags.SYSTEM_FLAGS)
 
 
@@ -51,6 +54,15 @@ def permanent_flags(keywords: Sequence[str], *, read_only: bool) -> bytes:
     # where all places are taken some may be free all the same: see store/keywords.py
     names = " ".join([*PERMANENT_SYSTEM_FLAGS, *keywords, "\\*"])
     return f"* OK [PERMANENTFLAGS ({names})] Flags permitted\r\n".encode("ascii", "replace")
+
+
+def vanished(ranges: Sequence[tuple[int, int]], *, earlier: bool = False) -> bytes:
+    """``* VANISHED``: UIDs that are gone, in as many lines as it takes to keep each short (RFC 7162 3.2.10)."""
+    start = b"* VANISHED (EARLIER) " if earlier else b"* VANISHED "
+    return b"".join([
+        b"%s%s\r\n" % (start, render_ranges(ranges[at : at + _RANGES_IN_LINE]))
+        for at in range(0, len(ranges), _RANGES_IN_LINE)
+    ])
 
 
 def list_line(response: bytes, attributes: Iterable[str], name: bytes) -> bytes:

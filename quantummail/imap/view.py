@@ -1,7 +1,7 @@
 """A selected mailbox as its client knows it: message numbers, and what the client has not been told yet.
 
-RFC 3501 5.2, 5.5 and 7.4.1: numbers change only by the EXPUNGE and EXISTS responses that `View` writes. The view knows
-UIDs, not flags: what changes is read from the store when its mod-sequence has grown.
+RFC 3501 5.2, 5.5 and 7.4.1: numbers change only by the EXPUNGE, VANISHED and EXISTS responses that `View` writes. The
+view knows UIDs, not flags: what changes is read from the store when its mod-sequence has grown.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from quantummail.imap import responses
+from quantummail.imap.grammar.sequence import runs
+from quantummail.imap.modes import Modes
 from quantummail.imap.recent import RecentUids
 
 if TYPE_CHECKING:
@@ -25,10 +27,12 @@ class View:
     __slots__ = (
         "_expunged",
         "_flag_texts",
+        "_told",
         "highest_uid",
         "hinted",
         "keywords",
         "mailbox_id",
+        "modes",
         "modseq",
         "name",
         "read_only",
@@ -37,8 +41,9 @@ class View:
         "uidvalidity",
     )
 
-    def __init__(self, snapshot: Snapshot, *, read_only: bool) -> None:
+    def __init__(self, snapshot: Snapshot, *, read_only: bool, modes: Modes | None = None) -> None:
         mailbox = snapshot.mailbox
+        self.modes = modes or Modes()
         self.mailbox_id = mailbox.id
         self.name = mailbox.name
         self.uidvalidity = mailbox.uidvalidity
@@ -54,7 +59,13 @@ class View:
         self.recent_uids = RecentUids()
         self.recent_uids.add(snapshot.recent_from, self.highest_uid)
         self._expunged: set[int] = set()
+        self._told = self.modseq
         self._flag_texts: dict[int, bytes] = {}
+
+    @property
+    def told(self) -> int:
+        """The mod-sequence up to which the client has heard of everything, expunged messages too (RFC 7162 3.2.5)."""
+        return min(self._told, self.modseq) if self._expunged else self.modseq
 
     @property
     def behind(self) -> bool:
@@ -101,7 +112,8 @@ class View:
 
     def flag_text(self, uid: int, flags: int) -> bytes:
         """The flags of a message with parentheses; \\Recent belongs to it where this session is the one told."""
-        recent = uid >= self.recent_uids.first and uid in self.recent_uids
+        # RFC 9051 appendix E: there is no \\Recent in IMAP4rev2
+        recent = uid >= self.recent_uids.first and uid in self.recent_uids and not self.modes.rev2
         key = flags << 1 | recent
         text = self._flag_texts.get(key)
         if text is None:
@@ -132,6 +144,8 @@ class View:
                 arrived.append(state.uid)
             elif number := self.number(state.uid):
                 output.append(self.flags_line(number, state))
+        if not self._expunged:
+            self._told = self.modseq
         self._expunged.update(uid for uid in changes.vanished if self.number(uid))
         if changes.remaining is not None:
             self._expunged.update(set(self.uids).difference(changes.remaining))
@@ -139,17 +153,43 @@ class View:
         self.name = changes.mailbox.name
         if arrived:
             self.uids += arrived
-            # RFC 3501 7.3: EXISTS, and RECENT with it
-            output.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.exists, self.recent))
+            output.append(self.exists_lines())
         self.highest_uid = max(self.highest_uid, changes.mailbox.uidnext - 1)
         return output
 
+    def exists_lines(self) -> bytes:
+        """``* n EXISTS``, and RECENT with it (RFC 3501 7.3) where there is such a thing."""
+        if self.modes.rev2:
+            return b"* %d EXISTS\r\n" % self.exists
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.exists, self.recent)
+
+    def fetch_begin(self, uid: int) -> bytes:
+        """The beginning of a response about one message, up to and with the parenthesis."""
+        if self.modes.uidonly:
+            # RFC 9586 3.3
+            return b"* %d UIDFETCH (" % uid
+        return b"* %d FETCH (" % self.number(uid)
+
     def flags_line(self, number: int, state: FlagState, *, uid: bool = False) -> bytes:
         """``* n FETCH (FLAGS ...)``, with the UID for those who asked by UID (RFC 3501 6.4.8)."""
+        modes = self.modes
         text = self.flag_text(state.uid, state.flags)
-        if uid:
-            return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (number, state.uid, text)
-        return b"* %d FETCH (FLAGS %s)\r\n" % (number, text)
+        if not (modes.condstore or modes.uidonly or modes.rev2):
+            if uid:
+                return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (number, state.uid, text)
+            return b"* %d FETCH (FLAGS %s)\r\n" % (number, text)
+        # RFC 7162 3.1: whatever tells flags unasked tells the mod-sequence too
+        modseq = b" MODSEQ (%d)" % state.modseq if modes.condstore else b""
+        if modes.uidonly:
+            return b"* %d UIDFETCH (FLAGS %s%s)\r\n" % (state.uid, text, modseq)
+        with_uid = b"UID %d " % state.uid if uid or modes.shows_uid else b""
+        return b"* %d FETCH (%sFLAGS %s%s)\r\n" % (number, with_uid, text, modseq)
+
+    def modseq_line(self, state: FlagState, *, uid: bool) -> bytes:
+        """Tell the mod-sequence alone: a silent STORE has changed it (RFC 7162 3.1.3)."""
+        with_uid = (uid or self.modes.shows_uid) and not self.modes.uidonly
+        return b"%s%sMODSEQ (%d))\r\n" % (
+            self.fetch_begin(state.uid), b"UID %d " % state.uid if with_uid else b"", state.modseq)
 
     def expunge(self) -> list[bytes]:
         """Let go of vanished messages: the responses, from the highest number down so that each stays true."""
@@ -157,6 +197,7 @@ class View:
             return []
         gone = sorted(index for uid in self._expunged if (index := self.number(uid) - 1) >= 0)
         self._expunged.clear()
+        vanished = [self.uids[index] for index in gone] if self.modes.vanished else []
         kept = array("I")
         start = 0
         for index in gone:
@@ -164,6 +205,9 @@ class View:
             start = index + 1
         kept += self.uids[start:]
         self.uids = kept
+        if vanished:
+            # RFC 7162 3.2.10, RFC 9586 3.3
+            return [responses.vanished(runs(vanished))]
         return [b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone)]
 
     def advance(self, changed: Sequence[FlagState]) -> bool:

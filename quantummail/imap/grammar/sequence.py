@@ -94,19 +94,56 @@ def _number(text: bytes) -> int | None:
 
 def render(numbers: Iterable[int]) -> bytes:
     """A set of ascending numbers as short as it can be written: ``1:3,7``."""
-    parts: list[str] = []
+    return render_ranges(runs(numbers))
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as ranges without holes."""
+    found: list[tuple[int, int]] = []
     first = previous = 0
     for number in numbers:
         if number == previous + 1 and first:
             previous = number
             continue
         if first:
-            parts.append(_written(first, previous))
+            found.append((first, previous))
         first = previous = number
     if first:
-        parts.append(_written(first, previous))
-    return ",".join(parts).encode("ascii")
+        found.append((first, previous))
+    return found
 
 
-def _written(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}:{last}"
+def render_ranges(ranges: Iterable[tuple[int, int]]) -> bytes:
+    """Ranges as a set: ``1:3,7``."""
+    return ",".join([str(first) if first == last else f"{first}:{last}" for first, last in ranges]).encode("ascii")
+
+
+def common(one: Iterable[tuple[int, int]], other: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What two lists of ascending, disjoint ranges have in common."""
+    found: list[tuple[int, int]] = []
+    left, right = list(one), list(other)
+    i = j = 0
+    while i < len(left) and j < len(right):
+        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if first <= last:
+            found.append((first, last))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def holes(numbers: Iterable[int], last: int) -> list[tuple[int, int]]:
+    """The ranges from 1 to `last` that hold none of these ascending numbers."""
+    found: list[tuple[int, int]] = []
+    free = 1
+    for number in numbers:
+        if number > free:
+            found.append((free, min(number - 1, last)))
+        free = number + 1
+        if free > last:
+            return found
+    if free <= last:
+        found.append((free, last))
+    return found
