@@ -28,9 +28,12 @@ class Farewell(Exception):
     """Raised where nothing is left but to end the connection, with BYE and this text."""
 
 
-def mailbox_name(name: str) -> bytes:
-    """A mailbox in modified UTF-7."""
-    return astring(mailbox.encode(name))
+def mailbox_name(name: str, *, utf8: bool = False) -> bytes:
+    """A mailbox in modified UTF-7; in UTF-8 for a client that has enabled that."""
+    if utf8 and not name.isascii():
+        # RFC 9755 section 3, RFC 9051 section 9: a quoted string, which a literal would not have to be
+        return b'"%b"' % name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8")
+    return astring(mailbox.encode(name, utf8=utf8))
 
 
 def flag_list(flags: int, keywords: Sequence[str], *, recent: bool) -> bytes:

@@ -40,6 +40,12 @@ _CODES: dict[type[errors.StoreError], str] = {
     errors.Unavailable: "UNAVAILABLE",
 }
 
+# SELECT answers from the mailbox's counters where there are more messages than these
+_AT_ONCE = 1000
+# Commands that use neither the numbers nor the UIDs of messages
+_NUMBERLESS = frozenset(("CLOSE", "EXAMINE", "LIST", "SELECT", "STATUS", "UNSELECT"))
+_WITH_UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
+
 
 def refusal_of(error: Exception) -> Refusal | None:
     """The reply that an exception means; None for those that nobody foresaw."""
@@ -203,6 +209,11 @@ class Session:
         return self.settings.plaintext_login and is_local(self.wire.client)
 
     @property
+    def utf8(self) -> bool:
+        """Whether the client reads and writes UTF-8 where RFC 3501 has ASCII (RFC 9755, RFC 9051)."""
+        return not self.enabled.isdisjoint(_WITH_UTF8)
+
+    @property
     def mechanisms(self) -> tuple[str, ...]:
         """The names of the SASL mechanisms that are offered."""
         return tuple(name for name in sasl.MECHANISMS if self.settings.offers(f"AUTH={name}"))
@@ -321,7 +332,7 @@ class Session:
         self.tag = ""
         found: Command | None = None
         try:
-            cursor = Cursor(text)
+            cursor = Cursor(text, utf8=self.utf8)
             self.tag = cursor.tag()
             cursor.space()
             found = self._command(cursor)
@@ -348,7 +359,7 @@ class Session:
         if self.user is None:
             return False
         try:
-            cursor = Cursor(text)
+            cursor = Cursor(text, utf8=self.utf8)
             cursor.tag()
             cursor.space()
             found = COMMANDS.get(cursor.word())

@@ -57,7 +57,7 @@ async def _open(session: Session, arguments: Cursor, *, read_only: bool) -> None
 async def create(session: Session, arguments: Cursor) -> str:
     """CREATE (RFC 3501 6.3.3), with the USE of RFC 6154 section 3."""
     arguments.space()
-    name = decode(arguments.astring())
+    name = decode(arguments.astring(), utf8=arguments.utf8)
     # "foo/" says that names below are going to be created; the mailbox is "foo" (RFC 3501 6.3.3)
     name = checked(name.removesuffix(DELIMITER))
     special_use = ""

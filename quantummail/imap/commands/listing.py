@@ -72,7 +72,7 @@ def _pattern(arguments: Cursor) -> ListPattern | None:
         return ListPattern("")
     try:
         # The reference is what the name begins with; a pattern does not break out of it
-        return ListPattern(decode(reference) + decode(pattern))
+        return ListPattern(decode(reference, utf8=arguments.utf8) + decode(pattern, utf8=arguments.utf8))
     except InvalidMailbox:
         return None
 
@@ -114,7 +114,7 @@ async def _write(
         if start:
             await session.wire.pause(0)
         session.write(b"".join(
-            responses.list_line(response, attributes, responses.mailbox_name(name))
+            responses.list_line(response, attributes, responses.mailbox_name(name, utf8=session.utf8))
             for name, attributes in entries[start : start + _SLICE]
             if pattern.matches(name)
         ))

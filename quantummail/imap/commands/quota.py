@@ -40,7 +40,7 @@ async def get_quota_root(session: Session, arguments: Cursor) -> str:
     name = mailbox(arguments)
     arguments.end()
     await session.mailbox(name)
-    session.write(b"* QUOTAROOT %s %s\r\n" % (responses.mailbox_name(name), ROOT))
+    session.write(b"* QUOTAROOT %s %s\r\n" % (responses.mailbox_name(name, utf8=session.utf8), ROOT))
     await _tell(session)
     return "GETQUOTAROOT completed"
 

@@ -101,5 +101,6 @@ async def status(session: Session, arguments: Cursor) -> str:
     arguments.end()
     box = await session.mailbox(name)
     values = [f"{item} {await ITEMS[item](session, box)}" for item in wanted]
-    session.write(b"* STATUS %s (%s)\r\n" % (responses.mailbox_name(box.name), " ".join(values).encode("ascii")))
+    shown = responses.mailbox_name(box.name, utf8=session.utf8)
+    session.write(b"* STATUS %s (%s)\r\n" % (shown, " ".join(values).encode("ascii")))
     return "STATUS completed"

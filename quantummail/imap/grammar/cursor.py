@@ -21,7 +21,8 @@ _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\+]+")
 _QUOTED = re.compile(rb"\"([^\"\\\r\n\x00]*+(?:\\[\"\\][^\"\\\r\n\x00]*+)*+)\"")
 _ESCAPED = re.compile(rb"\\([\"\\])")
 # literal         = "{" number "}" CRLF *CHAR8, with LITERAL+ "{" number "+}" (RFC 7888)
-_LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n")
+# literal8        = "~{" number ["+"] "}" CRLF *OCTET (RFC 3516)
+_LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r?\n")
 _NUMBER = re.compile(rb"\d{1,20}")
 
 MAX_NUMBER = 0xFFFFFFFF
@@ -39,11 +40,13 @@ class LimitExceeded(Exception):
 class Cursor:
     """Reads one command from left to right. Literals stand in `data` as they came: ``{3}CRLFabc``."""
 
-    __slots__ = ("data", "position")
+    __slots__ = ("data", "position", "utf8")
 
-    def __init__(self, data: bytes, position: int = 0) -> None:
+    def __init__(self, data: bytes, position: int = 0, *, utf8: bool = False) -> None:
         self.data = data
         self.position = position
+        self.utf8 = utf8
+        """Whether the client writes names of mailboxes in UTF-8 (RFC 9755, RFC 9051 5.1)."""
 
     @property
     def at_end(self) -> bool:
@@ -136,6 +139,10 @@ class Cursor:
             return None
         return self.string()
 
+    def string8(self) -> bytes:
+        """A string, or a ``literal8``, in which every octet may stand (RFC 3516)."""
+        return self._literal(binary=True) if self.peek() == b"~" else self.string()
+
     def text(self) -> str:
         """An astring that must be UTF-8: user names, passwords."""
         try:
@@ -151,7 +158,7 @@ class Cursor:
         content = found[1]
         return _ESCAPED.sub(rb"\1", content) if b"\\" in content else content
 
-    def _literal(self) -> bytes:
+    def _literal(self, *, binary: bool = False) -> bytes:
         found = _LITERAL.match(self.data, self.position)
         if found is None:
             raise BadSyntax("Invalid literal")
@@ -161,7 +168,7 @@ class Cursor:
             raise BadSyntax("Invalid literal")
         self.position = end
         content = self.data[start:end]
-        if b"\x00" in content:
+        if b"\x00" in content and not binary:
             # CHAR8 = %x01-ff: a literal of a command (not of APPEND) has no NUL
             raise BadSyntax("NUL is not allowed")
         return content

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 # literal  = "{" number "}" CRLF *CHAR8 ; with LITERAL+ and LITERAL-: "{" number ["+"] "}"
 # literal8 = "~{" number ["+"] "}" CRLF *OCTET (RFC 3516)
-_ANNOUNCED = re.compile(rb"\{(\d{1,20})(\+?)\}\r?\n\Z")
+_ANNOUNCED = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\r?\n\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Announced:
     size: int
     synchronizing: bool
     """Whether the client waits for ``+`` before it sends them."""
+    binary: bool = False
+    """Whether every octet may be among them (RFC 3516)."""
 
 
 def announced(line: bytes) -> Announced | None:
@@ -24,4 +26,4 @@ def announced(line: bytes) -> Announced | None:
     if b"}" not in line[-3:]:
         return None
     found = _ANNOUNCED.search(line, max(0, len(line) - 32))
-    return None if found is None else Announced(int(found[1]), not found[2])
+    return None if found is None else Announced(int(found[2]), not found[3], bool(found[1]))

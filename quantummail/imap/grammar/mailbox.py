@@ -1,4 +1,7 @@
-"""Names of mailboxes: modified UTF-7 on the wire, checked after decoding (RFC 3501 5.1, 5.1.3)."""
+"""Names of mailboxes: modified UTF-7 on the wire, checked after decoding (RFC 3501 5.1, 5.1.3).
+
+UTF-8 for clients that have enabled it (RFC 9755 section 3, RFC 9051 5.1).
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,16 @@ class InvalidMailbox(Exception):
 
 def mailbox(cursor: Cursor) -> str:
     """A mailbox argument: decoded, in NFC, INBOX in capitals, safe to look up."""
-    return checked(decode(cursor.astring()))
+    return checked(decode(cursor.astring(), utf8=cursor.utf8))
 
 
-def decode(octets: bytes) -> str:
+def decode(octets: bytes, *, utf8: bool = False) -> str:
     """Modified UTF-7 to text. Only the one canonical spelling is taken, so that no name has two forms."""
+    if utf8:
+        try:
+            return octets.decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidMailbox("Mailbox names are written in UTF-8") from None
     try:
         encoded = octets.decode("ascii")
         text = modified_utf7.decode(encoded)
@@ -32,8 +40,10 @@ def decode(octets: bytes) -> str:
     return text
 
 
-def encode(text: str) -> bytes:
-    """Text to modified UTF-7."""
+def encode(text: str, *, utf8: bool = False) -> bytes:
+    """Text to modified UTF-7, or to UTF-8."""
+    if utf8:
+        return text.encode("utf-8")
     return modified_utf7.encode(text).encode("ascii")
 
 
