@@ -199,6 +199,29 @@ contents = Table(
     UniqueConstraint("account_id", "email_id"),
 )
 
+# Annotations (RFC 5464): those below /private are their reader's, those below /shared everybody's (reader 0)
+mailbox_annotations = Table(
+    "mailbox_annotations",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("reader_id", Integer, nullable=False),
+    # in lower case
+    Column("entry", String, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("account_id", "mailbox_id", "reader_id", "entry"),
+    _in_mailbox(),
+)
+
+server_annotations = Table(
+    "server_annotations",
+    metadata,
+    Column("reader_id", Integer, nullable=False),
+    Column("entry", String, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("reader_id", "entry"),
+)
+
 tombstones = Table(
     "tombstones",
     metadata,
