@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from quantummail.auth import sasl
 from quantummail.imap import capabilities
 from quantummail.imap.grammar.charsets import OFFERED, BadCharset
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
 from quantummail.imap.grammar.mailbox import InvalidMailbox
-from quantummail.imap.registry import COMMANDS, Command, State
+from quantummail.imap.modes import Modes
+from quantummail.imap.registry import ANY, COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
 from quantummail.store import errors
@@ -17,15 +18,14 @@ from quantummail.wire.clients import is_local
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from quantummail.auth.login import Authenticator
-    from quantummail.imap.framing import Refused
+    from quantummail.imap.connection import Dialogue, Wire
     from quantummail.imap.grammar.sequence import SequenceSet
     from quantummail.imap.settings import ImapSettings
     from quantummail.store.records import Mailbox, User
     from quantummail.store.store import Store
-    from quantummail.wire.lines import LineBuffer
 
 # RFC 5530, RFC 9208 for OVERQUOTA
 _CODES: dict[type[errors.StoreError], str] = {
@@ -64,57 +64,6 @@ def refusal_of(error: Exception) -> Refusal | None:
     return None
 
 
-class Dialogue(Protocol):
-    """A command that reads more than its line: IDLE, AUTHENTICATE, APPEND. It takes all input until it is over."""
-
-    tag: str
-    pushes: bool
-    """Whether news of the mailbox may be told while the client is silent."""
-    interruptible: bool
-    """Whether a stopping server may break it off."""
-
-    async def step(self, buffer: LineBuffer) -> bool:
-        """Take what is there; False when more input is needed."""
-
-    def close(self) -> None:
-        """The connection is gone, or the dialogue is broken off: let go of what it holds."""
-
-
-class Wire(Protocol):
-    """What a session needs of its connection."""
-
-    client: str
-    connection_id: str
-    tls: bool
-
-    def write(self, data: bytes) -> None:
-        """Send octets."""
-
-    def drained(self) -> Awaitable[None]:
-        """Wait until the client has taken what was sent."""
-
-    def pause(self, seconds: float) -> Awaitable[None]:
-        """Wait; with zero, let others have their turn."""
-
-    def wake(self) -> None:
-        """Look at the dialogue again."""
-
-    def begin_tls(self, tag: str) -> None:
-        """Answer STARTTLS, begin the handshake, forget the session."""
-
-    def logged_in(self) -> None:
-        """The limits of an authenticated client hold from now on."""
-
-    def finish(self) -> None:
-        """End the connection after what is sent."""
-
-    def expel(self) -> None:
-        """End the connection: the account may not be used any more."""
-
-    def swallow(self, size: int, refused: Refused) -> None:
-        """Read over the octets of a refused literal and the rest of its command, then say so."""
-
-
 class UserSessions:
     """How many sessions each account has, over all listeners that share this object."""
 
@@ -143,7 +92,7 @@ class Session:
 
     __slots__ = (
         "_early_hint", "_unwatch", "authenticator", "bad_commands", "closed", "dialogue", "enabled",
-        "failed_logins", "midway", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
+        "failed_logins", "midway", "modes", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
     )
 
     def __init__(
@@ -162,6 +111,7 @@ class Session:
         self.dialogue: Dialogue | None = None
         self.enabled: frozenset[str] = frozenset()
         """Extensions that the client has switched on (RFC 5161)."""
+        self.modes = Modes()
         self.failed_logins = 0
         self.tag = ""
         """Of the command that runs."""
@@ -241,6 +191,14 @@ class Session:
             raise Refusal("No such mailbox", "TRYCREATE" if create else "NONEXISTENT")
         return found
 
+    def use_condstore(self) -> None:
+        """The client has shown that it knows mod-sequences: they come unasked from now on (RFC 7162 3.1)."""
+        if self.modes.condstore:
+            return
+        self.modes.condstore = True
+        if self.view is not None:
+            self.untagged(f"OK [HIGHESTMODSEQ {self.view.told}] Highest")
+
     # What commands say.
 
     def write(self, data: bytes) -> None:
@@ -259,6 +217,10 @@ class Session:
     async def complete(self, tag: str, text: str, *, response: str = "OK", expunges: bool = True) -> None:
         """Tell what has changed meanwhile, then that the command is done."""
         await self.sync(expunges=expunges)
+        view = self.view
+        if self.modes.qresync and view is not None and view.expunges_wait:
+            # RFC 7162 3.2.5: mod-sequences were shown beyond expunges that must wait; so far the client knows all
+            self.untagged(f"OK [HIGHESTMODSEQ {view.told}] Messages are gone that cannot be told of yet")
         self.tagged(tag, response, text)
 
     # The selected mailbox.
@@ -272,7 +234,8 @@ class Session:
         self._early_hint = 0
         unwatch = self.store.changes.watch(mailbox.id, self.hint)
         try:
-            snapshot = await self.store.messages.open(self.account_id, mailbox.id, claim_recent=not read_only)
+            snapshot = await self.store.messages.open(
+                self.account_id, mailbox.id, claim_recent=not read_only, late_above=_AT_ONCE)
         except BaseException:
             unwatch()
             raise
@@ -280,10 +243,24 @@ class Session:
             unwatch()
             raise Farewell("The connection is gone")
         self._unwatch = unwatch
-        self.view = View(snapshot, read_only=read_only)
+        self.view = View(snapshot, read_only=read_only, modes=self.modes)
         # what was committed while the snapshot was made
         self.view.hinted = max(self.view.hinted, self._early_hint)
         return self.view, snapshot.first_unseen, snapshot.mailbox.uidnext
+
+    async def know_messages(self) -> None:
+        """Have the UIDs of the selected mailbox, if there is one: SELECT leaves many for the first who needs them."""
+        view = self.view
+        if view is None or view.filled:
+            return
+        try:
+            uids = await self.store.messages.uids_at(
+                self.account_id, view.mailbox_id, view.modseq, view.highest_uid + 1)
+        except errors.NoSuchMailbox:
+            raise Farewell("The selected mailbox was deleted") from None
+        if not view.filled and not view.fill(uids):
+            self.store.messages.counters_wrong(view.mailbox_id)
+            raise Farewell("[UNAVAILABLE] The mailbox has to be opened again")
 
     def unselect(self) -> None:
         """Leave the selected mailbox as it is."""
@@ -307,6 +284,7 @@ class Session:
             return
         output: list[bytes] = []
         if view.behind:
+            await self.know_messages()
             hinted = view.hinted
             changes = await self.store.messages.changes(self.account_id, view.mailbox_id, view.modseq)
             if changes is None:
@@ -336,6 +314,8 @@ class Session:
             self.tag = cursor.tag()
             cursor.space()
             found = self._command(cursor)
+            if found.states is not ANY and found.name not in _NUMBERLESS:
+                await self.know_messages()
             answer = await found.run(self, cursor)
             if answer is not None:
                 await self.complete(self.tag, answer, expunges=found.expunges)
@@ -352,6 +332,9 @@ class Session:
             raise BadSyntax("Unknown command")
         if self.state not in found.states:
             raise BadSyntax(f"Not allowed in the {self.state.value} state")
+        if self.modes.uidonly and found.by_number:
+            # RFC 9586 3.2
+            raise Refusal("There are no message numbers", "UIDREQUIRED", response="BAD")
         return found
 
     def streams(self, text: bytes) -> bool:
@@ -382,7 +365,13 @@ class Session:
         dialogue, self.dialogue = self.dialogue, None
         if dialogue is not None:
             dialogue.close()
+        self.log_out()
+
+    def log_out(self) -> None:
+        """Forget whose session this was, and what its client has switched on (RFC 8437 section 2)."""
         self.unselect()
+        self.enabled = frozenset()
+        self.modes = Modes()
         if self.user is not None:
             self.sessions.leave(self.user.id)
             self.authenticator.sessions.leave(self.user.id, self.wire.expel)

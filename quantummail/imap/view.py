@@ -27,6 +27,7 @@ class View:
     __slots__ = (
         "_expunged",
         "_flag_texts",
+        "_snapshot",
         "_told",
         "highest_uid",
         "hinted",
@@ -48,14 +49,19 @@ class View:
         self.name = mailbox.name
         self.uidvalidity = mailbox.uidvalidity
         self.read_only = read_only
-        self.uids = snapshot.uids
-        """The UIDs behind the message numbers, ascending."""
+        self._snapshot: Snapshot | None = None
+        if snapshot.late:
+            self._snapshot = snapshot
+        else:
+            self.uids = snapshot.uids
+            """The UIDs behind the message numbers, ascending; others may share the array, so it is never changed. Not
+            there before `fill` where SELECT left them for later: see `Session.know_messages`."""
         self.keywords = snapshot.keywords
         self.modseq = mailbox.highestmodseq
         """What the client has been told, or is about to be, up to here."""
         self.hinted = self.modseq
         """The highest mod-sequence that somebody spoke of."""
-        self.highest_uid = max(mailbox.uidnext - 1, self.uids[-1] if self.uids else 0)
+        self.highest_uid = mailbox.uidnext - 1
         self.recent_uids = RecentUids()
         self.recent_uids.add(snapshot.recent_from, self.highest_uid)
         self._expunged: set[int] = set()
@@ -78,14 +84,25 @@ class View:
         return bool(self._expunged)
 
     @property
+    def filled(self) -> bool:
+        """Whether the UIDs are there."""
+        return self._snapshot is None
+
+    def fill(self, uids: array[int]) -> bool:
+        """Take the UIDs that SELECT left for later; False if they are not as many as the client was told."""
+        snapshot, self._snapshot = self._snapshot, None
+        self.uids = uids
+        return snapshot is None or snapshot.mailbox.messages == len(uids)
+
+    @property
     def exists(self) -> int:
         """How many messages the client knows of."""
-        return len(self.uids)
+        return len(self.uids) if self._snapshot is None else self._snapshot.mailbox.messages
 
     @property
     def recent(self) -> int:
         """How many of them are \\Recent in this session."""
-        return self.recent_uids.count(self.uids)
+        return self.recent_uids.count(self.uids) if self._snapshot is None else self._snapshot.recent
 
     def vanished(self, uids: Iterable[int]) -> bool:
         """Whether one of these is gone already, although the client still has a number for it."""
@@ -152,7 +169,7 @@ class View:
         self.modseq = max(self.modseq, changes.mailbox.highestmodseq)
         self.name = changes.mailbox.name
         if arrived:
-            self.uids += arrived
+            self.uids = self.uids + arrived
             output.append(self.exists_lines())
         self.highest_uid = max(self.highest_uid, changes.mailbox.uidnext - 1)
         return output

@@ -14,6 +14,8 @@ class ChangeHub:
 
     def __init__(self) -> None:
         self._watchers: dict[int, dict[object, Callable[[int], None]]] = {}
+        self.everything: Callable[[int, int], None] = lambda _mailbox_id, _modseq: None
+        """Called before the watchers of a mailbox, with each change."""
 
     def watch(self, mailbox_id: int, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call `callback(modseq)` after each commit that changes the mailbox, until the returned function is called."""
@@ -36,6 +38,7 @@ class ChangeHub:
     def publish(self, changes: dict[int, int]) -> None:
         """Tell the watchers of these mailboxes."""
         for mailbox_id, modseq in changes.items():
+            self.everything(mailbox_id, modseq)
             for callback in list(self._watchers.get(mailbox_id, {}).values()):
                 try:
                     callback(modseq)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from quantummail.message.ids import new_id
 from quantummail.store import files
@@ -18,6 +20,7 @@ from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
+from quantummail.store.pictures import Pictures
 from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
 from quantummail.store.removals import remove_txn
@@ -26,7 +29,7 @@ from quantummail.store.tables import accounts, mailboxes
 from quantummail.store.transaction import Work
 from quantummail.store.unfinished import Unfinished
 from quantummail.store.vanished import Vanished
-from quantummail.store.views import changes_txn, count_recent_txn, fetch_txn, snapshot_txn
+from quantummail.store.views import changes_txn, count_between_txn, count_recent_txn, fetch_txn, snapshot_txn
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 class Messages:
     """The messages of all accounts. Sequences of UIDs ascend."""
 
+    log = Logger(namespace="quantummail.store")
+
     def __init__(
         self, database: Database, root: str, spool: str, threads: Inline | Threads, intake: Intake,
         additions: Additions, clock: IReactorTime | None = None,
@@ -51,19 +56,52 @@ class Messages:
         self._additions = additions
         self.arrivals = Arrivals()
         self.recent = Recent(database, clock)
+        self.pictures = Pictures(database)
+        self._miscounted: set[int] = set()
         self.vanished = Vanished(database, root, threads)
         self.unfinished = Unfinished(database, root, spool, threads)
         self._copier = Copier(
             database, root, threads, self._additions, self.arrivals, self.vanished, self.unfinished)
 
-    async def open(self, account_id: int, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
-        """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not)."""
-        snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id)
+    async def open(
+        self, account_id: int, mailbox_id: int, *, claim_recent: bool, late_above: int | None = None
+    ) -> Snapshot:
+        """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not).
+
+        The UIDs of more than `late_above` messages are left for later, unless they are at hand.
+        """
+        if mailbox_id in self._miscounted:
+            late_above = None
+        picture = self.pictures.peek(account_id, mailbox_id)
+        known = -1 if picture is None else picture.modseq
+        snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id, late_above, known)
+        box = snapshot.mailbox
+        self.pictures.hint(mailbox_id, box.highestmodseq)
         if claim_recent:
-            first = self.recent.claim(mailbox_id, snapshot.mailbox.uidnext, snapshot.recent_from)
+            first = self.recent.claim(mailbox_id, box.uidnext, snapshot.recent_from)
         else:
             first = self.recent.first(mailbox_id, snapshot.recent_from)
-        return snapshot if first == snapshot.recent_from else replace(snapshot, recent_from=first)
+        snapshot = snapshot if first == snapshot.recent_from else replace(snapshot, recent_from=first)
+        if not snapshot.late:
+            return snapshot
+        if picture is not None and picture.modseq == box.highestmodseq:
+            return replace(snapshot, uids=picture.uids, first_unseen=picture.first_unseen, late=False)
+        if late_above is None:
+            uids = await self.uids_at(account_id, mailbox_id, box.highestmodseq, box.uidnext)
+            return replace(snapshot, uids=uids, late=False)
+        if first < box.uidnext:
+            recent = await self._database.run(count_between_txn, account_id, mailbox_id, first, box.uidnext)
+            return replace(snapshot, recent=recent)
+        return snapshot
+
+    def counters_wrong(self, mailbox_id: int) -> None:
+        """A mailbox does not have as many messages as its row says: it is counted from now on."""
+        self.log.error("the counters of mailbox {mailbox} are wrong", mailbox=mailbox_id)
+        self._miscounted.add(mailbox_id)
+
+    async def uids_at(self, account_id: int, mailbox_id: int, modseq: int, uidnext: int) -> array[int]:
+        """The UIDs that a snapshot has left out, ascending; not to be changed in place."""
+        return await self.pictures.uids_at(account_id, mailbox_id, modseq, uidnext)
 
     async def count_recent(self, account_id: int, mailbox_id: int) -> int:
         """How many messages are \\Recent: no session has been told of them (RFC 3501 2.3.2)."""

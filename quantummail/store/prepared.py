@@ -24,6 +24,14 @@ class Prepared:
             return connection.exec_driver_sql(text, parameters)
         return connection.exec_driver_sql(text, tuple([parameters[name] for name in order]))
 
+    def tuples(self, connection: Connection, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a SELECT; all its rows, as the driver gives them."""
+        result = self.execute(connection, parameters)
+        assert result.cursor is not None
+        rows: list[tuple[Any, ...]] = result.cursor.fetchall()
+        result.close()
+        return rows
+
     def execute_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run it for each of the rows; there is at least one."""
         text, order = self._text(connection.dialect)

@@ -144,6 +144,10 @@ class Snapshot:
     """UIDs from here on are \\Recent for this session (RFC 3501 2.3.2)."""
     keywords: tuple[str, ...]
     """Keywords of the mailbox, in the order of their bits."""
+    late: bool = False
+    """Whether `uids` was left out: `Messages.uids_at` gives them, as they were at the mailbox's mod-sequence."""
+    recent: int = 0
+    """How many are \\Recent, where `uids` was left out."""
 
 
 @dataclass(frozen=True, slots=True)

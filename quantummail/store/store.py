@@ -58,6 +58,7 @@ class Store:
         additions = Additions(self._numbering)
         self.messages = Messages(
             self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
+        self.changes.everything = self.messages.pictures.hint
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)

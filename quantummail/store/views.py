@@ -29,6 +29,11 @@ _MAILBOX = Prepared(
 )
 _UIDS = Prepared(select(messages.c.uid).where(_IN_MAILBOX).order_by(messages.c.uid))
 _COUNT_FROM = Prepared(select(func.count()).where(_IN_MAILBOX, messages.c.uid >= bindparam("first")))
+_COUNT_BELOW = Prepared(select(func.count()).where(_IN_MAILBOX, messages.c.uid < bindparam("uid")))
+_COUNT_BETWEEN = Prepared(
+    select(func.count())
+    .where(_IN_MAILBOX, messages.c.uid >= bindparam("first"), messages.c.uid < bindparam("uidnext"))
+)
 _UNSEEN = messages.c.flags.op("&")(literal_column(str(SEEN))) == literal_column("0")
 _FIRST_UNSEEN = Prepared(select(func.min(messages.c.uid)).where(_IN_MAILBOX, _UNSEEN))
 _CHANGED = Prepared(
@@ -77,20 +82,37 @@ def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) ->
     return _MAILBOX.execute(connection, {"account": account_id, "box": mailbox_id}).one_or_none()
 
 
-def snapshot_txn(connection: Connection, account_id: int, mailbox_id: int) -> Snapshot:
-    """A mailbox as it is now."""
+def snapshot_txn(
+    connection: Connection, account_id: int, mailbox_id: int, late_above: int | None = None, known: int = -1
+) -> Snapshot:
+    """A mailbox as it is now.
+
+    UIDs are left out where there are more than `late_above` messages. The UIDs and the first unseen message are left
+    out if the mailbox is still at the mod-sequence `known`.
+    """
     row = mailbox_row_txn(connection, account_id, mailbox_id)
     if row is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
     key = {"account": account_id, "box": mailbox_id}
-    uids = array("I", _UIDS.execute(connection, key).scalars())
+    uids = array("I")
+    late = row.highestmodseq == known or (late_above is not None and row.messages > late_above)
+    if not late:
+        uids.extend(uid for uid, in _UIDS.tuples(connection, key))
     first_unseen = 0
-    if row.unseen:
-        uid = _FIRST_UNSEEN.execute(connection, key).scalar()
-        first_unseen = uids.index(uid) + 1 if uid is not None else 0
+    if row.unseen and row.highestmodseq != known:
+        first = _FIRST_UNSEEN.execute(connection, key).scalar()
+        if first is not None:
+            first_unseen = 1 + _COUNT_BELOW.execute(connection, {**key, "uid": first}).scalar_one()
     return Snapshot(
-        mailbox_of(row), uids, first_unseen, row.recent_from, keywords_txn(connection, account_id, mailbox_id)
+        mailbox_of(row), uids, first_unseen, row.recent_from, keywords_txn(connection, account_id, mailbox_id), late
     )
+
+
+def count_between_txn(connection: Connection, account_id: int, mailbox_id: int, first: int, uidnext: int) -> int:
+    """How many messages have a UID from `first` on, below `uidnext`."""
+    count: int = _COUNT_BETWEEN.execute(
+        connection, {"account": account_id, "box": mailbox_id, "first": first, "uidnext": uidnext}).scalar_one()
+    return count
 
 
 def count_recent_txn(connection: Connection, account_id: int, mailbox_id: int, told: int) -> int:
