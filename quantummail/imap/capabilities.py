@@ -27,6 +27,11 @@ def offer(name: str, *, before_login: bool = False, value: Callable[[ImapSetting
     return name
 
 
+def spelt(name: str) -> str:
+    """A name in any case as it is advertised: ``IMAP4rev2``."""
+    return next((known for known in _OFFERS if known.upper() == name.upper()), name)
+
+
 def names() -> list[str]:
     """Everything that can be switched off."""
     return list(_OFFERS)

@@ -51,6 +51,12 @@ class Command:
     """Says of the arguments up to an announced literal whether that literal is a message to be streamed."""
 
 
+    @property
+    def by_number(self) -> bool:
+        """Whether it speaks of message numbers, and has a counterpart that speaks of UIDs (RFC 9586 3.2)."""
+        return f"UID {self.name}" in COMMANDS and self.name != "EXPUNGE"
+
+
 COMMANDS: dict[str, Command] = {}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ENABLE = capabilities.offer("ENABLE", before_login=True)
 
 CAN_BE_ENABLED: set[str] = set()
-"""Extensions that change something once they are enabled. Their modules add themselves."""
+"""Extensions that change something once they are enabled, in capitals. Their modules add themselves."""
 
 
 @command("ENABLE", AUTHENTICATED, capability=ENABLE)
@@ -28,8 +28,13 @@ async def enable(session: Session, arguments: Cursor) -> str:
         wanted[arguments.word()] = None
     enabled = [
         name for name in wanted
-        if name in CAN_BE_ENABLED and name not in session.enabled and session.settings.offers(name)
+        if name in CAN_BE_ENABLED and name not in session.enabled and session.settings.offers(capabilities.spelt(name))
     ]
+    if "QRESYNC" in enabled or "CONDSTORE" in enabled:
+        session.use_condstore()
     session.enabled |= frozenset(enabled)
-    session.untagged(" ".join(["ENABLED", *enabled]))
+    for name in enabled:
+        session.modes.enable(name)
+    session.untagged(" ".join(["ENABLED", *map(capabilities.spelt, enabled)]))
     return "ENABLE completed"
+
