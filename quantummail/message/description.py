@@ -15,6 +15,7 @@ from quantummail.message.message_id import message_id, message_ids
 from quantummail.message.mime import scan
 from quantummail.message.structure import render_structures
 from quantummail.message.subject import base_subject
+from quantummail.message.thread_ids import thread_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,11 @@ class Description:
     def references(self) -> tuple[str, ...]:
         """The identifiers of References, with angle brackets."""
         return message_ids(self.fields.get(b"references", b""))
+
+    @property
+    def thread_ids(self) -> bytes:
+        """What threads the message: see `quantummail.message.thread_ids`."""
+        return thread_ids(self.fields, self._text(b"subject"))
 
     def _text(self, name: bytes) -> str:
         value = self.fields.get(name)

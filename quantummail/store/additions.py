@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from quantummail.store.errors import NoSuchMailbox, OverQuota, StoreError, Unavailable
-from quantummail.store.flags import DELETED, SEEN
+from quantummail.store.flags import DELETED, KEYWORD_SHIFT, SEEN
 from quantummail.store.keywords import keyword_mask_txn
 from quantummail.store.maildir import DISK_MASK, IN_NEW
 from quantummail.store.numbering import Numbering
@@ -33,6 +33,7 @@ class Rendered:
     parts: bytes
     base_subject: str
     sent: int | None
+    thread_ids: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,8 @@ _NEW_MESSAGE = Prepared(insert(messages), messages.c.keys())
 # account twice (alias and mailbox) has one row of contents.
 _INSERT_CONTENTS = text(
     "INSERT INTO contents"
-    " (account_id, email_id, envelope, body, bodystructure, parts, base_subject, sent) VALUES"
-    " (:account_id, :email_id, :envelope, :body, :bodystructure, :parts, :base_subject, :sent)"
+    " (account_id, email_id, envelope, body, bodystructure, parts, base_subject, sent, thread_ids) VALUES"
+    " (:account_id, :email_id, :envelope, :body, :bodystructure, :parts, :base_subject, :sent, :thread_ids)"
     " ON CONFLICT (account_id, email_id) DO NOTHING"
 )
 _NEW_CONTENTS = Prepared(_INSERT_CONTENTS)
@@ -243,13 +244,16 @@ def _add_one(
         rows.contents.append({
             "account_id": one.account_id, "email_id": one.email_id, "envelope": rendered.envelope,
             "body": rendered.body, "bodystructure": rendered.bodystructure, "parts": rendered.parts,
-            "base_subject": rendered.base_subject, "sent": rendered.sent,
+            "base_subject": rendered.base_subject, "sent": rendered.sent, "thread_ids": rendered.thread_ids,
         })
     transaction.changed(one.mailbox_id, box.highestmodseq)
     return Appended(one.mailbox_id, box.uidvalidity, uid)
 
 
 def is_stale(flags: int, on_disk: int) -> bool:
-    """Whether the name of a file tells other flags than these. A file rests in new/ until it gets its first flag."""
+    """Whether the name of a file may tell other flags than these. A file rests in new/ until it gets its first flag.
+
+    What letters keywords have is for `store.mirror` to find out.
+    """
     wanted = flags & DISK_MASK
-    return wanted != (0 if on_disk == IN_NEW else on_disk)
+    return flags >> KEYWORD_SHIFT != 0 or wanted != (0 if on_disk == IN_NEW else on_disk)

@@ -48,14 +48,20 @@ class NewMessage:
     internal_date: int | None = None
     """Seconds since the epoch; None for now."""
     body_start: int = 0
-    """Where in the body to begin: what is before has been rewritten into `heading`."""
+    """Where in the body to begin: what is before has been rewritten into `heading`, or is another message."""
+    body_end: int | None = None
+    """Where it ends; None for the end of the body."""
+
+    def size(self, body: SpooledBody) -> int:
+        """Octets, of which these are from the body."""
+        return len(self.heading) + (body.size if self.body_end is None else self.body_end) - self.body_start
 
 
 def rendered_of(description: Description) -> Rendered:
     """The columns of `contents`."""
     return Rendered(
         description.envelope, description.body, description.bodystructure, description.parts,
-        description.base_subject, description.sent,
+        description.base_subject, description.sent, description.thread_ids,
     )
 
 
@@ -69,7 +75,7 @@ def store_files(
     """
     now = int(time.time())
     date = now if message.internal_date is None else message.internal_date
-    size = len(message.heading) + body.size - message.body_start
+    size = message.size(body)
     # a file without flags waits in new/, as Maildir wants it
     on_disk = message.flags & DISK_MASK or IN_NEW
     names = [file_name(now, f"Q{message.id}R{number}", size) for number in range(len(targets))]
@@ -78,7 +84,7 @@ def store_files(
     arrivals.expect(arriving)
     try:
         with body.octets() as octets:
-            description, written = _write(root, paths, message, octets)
+            description, written = write_message(root, paths, message, octets)
         rendered = rendered_of(description)
     except BaseException as error:
         files.remove(root, paths)
@@ -96,16 +102,18 @@ def store_files(
     return additions, written
 
 
-def _write(
+def write_message(
     root: str, paths: Sequence[tuple[str, str]], message: NewMessage, octets: bytes | mmap.mmap
 ) -> tuple[Description, WrittenFile | None]:
+    """Write a message of those octets under every path (directory, path): its description, and the file to sync."""
     directory, path = paths[0]
-    if len(octets) <= _SMALL:
-        whole = message.heading + octets[message.body_start :]
+    end = len(octets) if message.body_end is None else message.body_end
+    if end - message.body_start <= _SMALL:
+        whole = message.heading + octets[message.body_start : end]
         written = files.put(root, directory, path, [whole], message.internal_date)
         description = describe(whole)
     else:
-        with memoryview(octets) as view, view[message.body_start :] as rest:
+        with memoryview(octets) as view, view[message.body_start : end] as rest:
             written = files.put(root, directory, path, [message.heading, rest], message.internal_date)
         with (
             open(os.path.join(root, directory, path), "rb") as file,

@@ -167,9 +167,9 @@ messages = Table(
     Column("email_id", String, nullable=False),
     # the file's name without its flags
     Column("file", String, nullable=False),
-    # system flags in the file's name, -1 while it rests in new/
+    # system flags and letters of keywords in the file's name, -1 while it rests in new/: see store/maildir.py
     Column("on_disk", Integer, nullable=False),
-    # the file's name does not tell the flags (yet)
+    # the file's name may not tell the flags (yet)
     Column("stale", Boolean, nullable=False),
     Column("bare_lf", Boolean, nullable=False),
     PrimaryKeyConstraint("account_id", "mailbox_id", "uid"),
@@ -196,6 +196,8 @@ contents = Table(
     # sort keys (RFC 5256): folded text, and the Date header's time
     Column("base_subject", String, nullable=False),
     Column("sent", BigInteger, nullable=True),
+    # see message/thread_ids.py; NULL where nobody has looked yet
+    Column("thread_ids", LargeBinary, nullable=True),
     UniqueConstraint("account_id", "email_id"),
 )
 

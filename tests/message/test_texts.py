@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.message.date import parse_date
 from quantummail.message.encoded_word import codec, decode_charset, decode_text
 from quantummail.message.message_id import message_id, message_ids
-from quantummail.message.subject import base_subject
+from quantummail.message.subject import base_subject, split_subject
 
 WORDS = [
     (b"plain", "plain"),
@@ -166,6 +166,13 @@ class BaseSubjectTests(SynchronousTestCase):
         """Leaders, trailers, blobs and forwards go as RFC 5256 2.1 says."""
         for subject, base in SUBJECTS:
             self.assertEqual(base_subject(subject), base, subject)
+
+    def test_answers(self) -> None:
+        """What is taken away makes a reply or forward, unless it is a list's blob or space."""
+        for subject in ("Re: x", "FW: x", "fwd: x", "x (fwd)", "[l] Re: x", "[fwd: x]", "re[2]: x", "Re:", "[fwd: Re: x]"):
+            self.assertTrue(split_subject(subject)[1], subject)
+        for subject in ("x", "", " [l] x ", "[l]", "rex", "reply: x", "(fwd", "[fwd: x", "fwd", "x)"):
+            self.assertFalse(split_subject(subject)[1], subject)
 
     @given(st.lists(
         st.sampled_from(["Re:", "[a]", "[fwd:", "]", "(fwd)", " ", "x", "[", "fw", ":"]), max_size=12).map("".join))
