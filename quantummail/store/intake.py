@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from quantummail.store.durability import Syncing, not_durable
 
 if TYPE_CHECKING:
-    from quantummail.store.durability import Durability
+    from quantummail.store.durability import Durability, WrittenFile
     from quantummail.store.transaction import Work
 
 _log = Logger(namespace="quantummail.store")
@@ -75,6 +75,12 @@ class Intake:
                 self._submit(work)
             else:
                 self._report(work.done, not_durable(error))
+
+    def make_durable(self, files: Sequence[WrittenFile]) -> None:
+        """Sync files in the calling thread; `Unavailable` if one of them is lost. All are closed then."""
+        for error in self._durability.sync(files):
+            if error is not None:
+                raise not_durable(error)
 
     def _take_overlapped(self, writings: Sequence[Writing]) -> None:
         """The same; the writer gets the works at once, and waits for the files when all its statements are run."""

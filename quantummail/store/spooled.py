@@ -70,6 +70,21 @@ class SpooledBody:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0][:size]
 
+    async def read(self, start: int, end: int) -> bytes:
+        """Octets `start` to `end`."""
+        if self.in_memory:
+            return self._read(start, end)
+        return await self._threads.run(self._read, start, end)
+
+    def _read(self, start: int, end: int) -> bytes:
+        if self._descriptor < 0:
+            if len(self._chunks) != 1:
+                self._chunks = [b"".join(self._chunks)]
+            return self._chunks[0][start:end]
+        if self._chunks:
+            self._spill()
+        return os.pread(self._descriptor, end - start, start)
+
     async def digest(self) -> bytes:
         """SHA-256 of all that was written."""
         return self._digest() if self.in_memory else await self._threads.run(self._digest)

@@ -16,6 +16,8 @@ from quantummail.store.accounts import NO_PASSWORD, REMOVED, Aliases, Domains, U
 from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
 from quantummail.store.bodies import Bodies
+from quantummail.store.annotations import Annotations
+from quantummail.store.appends import Appends
 from quantummail.store.changes import ChangeHub
 from quantummail.store.database import Database
 from quantummail.store.directory import Directory
@@ -59,6 +61,9 @@ class Store:
         self.messages = Messages(
             self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
         self.changes.everything = self.messages.pictures.hint
+        self.appends = Appends(
+            self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
+            self.messages.unfinished)
         self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)

@@ -1,7 +1,7 @@
-"""Copies that a crash may end between their links and their rows: noted in the spool, taken away by the next start.
+"""What a crash may end between files and their rows: noted in the spool, taken away by the next start.
 
-Without a note the scan of the tree would take such a link for somebody else's file, and the message would be there
-twice. Nobody was promised that a note survives a power cut: then it is.
+Without a note the scan of the tree would take such a link for somebody else's file, and a copied message would be there
+twice, or one half of what a client appends together. Nobody was promised that a note survives a power cut: then it is.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ _SUFFIX = ".copy"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Links that have been made, or not."""
+    """Links that have been made, or not; or new files, which are messages that nobody has anywhere else."""
 
     path: str
     account_id: int
     mailbox_id: int
     directory: str
     links: Sequence[str]
+    new: bool = False
 
     def write(self) -> None:
         """Before the first link is made, in a thread. A disk that is full has no room for it."""
         with contextlib.suppress(OSError), open(self.path, "x", encoding="ascii") as file:
-            json.dump([self.account_id, self.mailbox_id, self.directory, self.links], file)
+            json.dump([self.account_id, self.mailbox_id, self.directory, self.links, self.new], file)
 
 
 class Unfinished:
@@ -55,9 +56,12 @@ class Unfinished:
         self._spool = spool
         self._threads = threads
 
-    def note(self, account_id: int, mailbox_id: int, directory: str, links: Iterable[str]) -> Note:
+    def note(
+        self, account_id: int, mailbox_id: int, directory: str, links: Iterable[str], *, new: bool = False
+    ) -> Note:
         """A note that is yet to be written."""
-        return Note(os.path.join(self._spool, new_id() + _SUFFIX), account_id, mailbox_id, directory, list(links))
+        return Note(
+            os.path.join(self._spool, new_id() + _SUFFIX), account_id, mailbox_id, directory, list(links), new)
 
     def settle(self, note: Note) -> None:
         """The rows are committed, or the links taken away. Done soon, in a thread."""
@@ -69,7 +73,7 @@ class Unfinished:
             known = await self._database.run(_known_txn, note)
             count = await self._threads.run(self._take_away, note, known)
             if count:
-                self.log.info("{count} copies in {directory} were not finished, and are taken away",
+                self.log.info("{count} messages in {directory} were not finished, and are taken away",
                               count=count, directory=note.directory)
 
     def _notes(self) -> list[Note]:
@@ -79,8 +83,8 @@ class Unfinished:
                 path = os.path.join(self._spool, name)
                 try:
                     with open(path, encoding="ascii") as file:
-                        account_id, mailbox_id, directory, links = json.load(file)
-                    found.append(Note(path, account_id, mailbox_id, directory, links))
+                        account_id, mailbox_id, directory, links, new = json.load(file)
+                    found.append(Note(path, account_id, mailbox_id, directory, links, new))
                 except (OSError, ValueError):
                     # it was being written: no link had been made
                     _remove(path)
@@ -93,9 +97,12 @@ class Unfinished:
                 continue
             path = os.path.join(self._root, note.directory, link)
             with contextlib.suppress(OSError):
-                # the only name of a message is never taken away
                 if os.lstat(path).st_nlink > 1:
                     os.unlink(path)
+                    count += 1
+                elif note.new:
+                    # the only name of a message is never taken away; nobody reads tmp/
+                    os.rename(path, os.path.join(self._root, note.directory, "tmp", os.path.basename(path)))
                     count += 1
         _remove(note.path)
         return count
