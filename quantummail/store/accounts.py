@@ -16,7 +16,16 @@ from quantummail.store.prepared import Prepared
 from quantummail.store.records import Alias, Credentials, Domain, ScramKeys, User
 from quantummail.store.rows import AnyRow
 from quantummail.store.scram_keys import KEY_COLUMNS, keep_keys_txn, keys_of, replace_keys_txn, without_keys_txn
-from quantummail.store.tables import accounts, alias_targets, aliases, domains, mailboxes, scram_keys
+from quantummail.store.tables import (
+    accounts,
+    alias_targets,
+    aliases,
+    domains,
+    mailbox_annotations,
+    mailboxes,
+    scram_keys,
+    server_annotations,
+)
 from quantummail.store.transaction import Transaction
 from quantummail.store.uids import PAGE
 
@@ -311,6 +320,8 @@ def _delete_user_txn(transaction: Transaction, address: str) -> None:
         select(mailboxes.c.id, mailboxes.c.highestmodseq).where(mailboxes.c.account_id == user.id)
     ).all():
         transaction.changed(row.id, row.highestmodseq + 1)
+    for table in (server_annotations, mailbox_annotations):
+        connection.execute(delete(table).where(table.c.reader_id == user.id))
     connection.execute(delete(accounts).where(accounts.c.id == user.id))
 
 

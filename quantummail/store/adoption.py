@@ -19,20 +19,21 @@ from sqlalchemy import Connection, select, update
 from twisted.logger import Logger
 
 from quantummail.store import uidfile
-from quantummail.store.additions import Addition, Additions
+from quantummail.store.additions import Addition, Additions, is_stale
 from quantummail.store.errors import StoreError
 from quantummail.store.flag_changes import set_flags_txn
 from quantummail.store.folders import Folders
 from quantummail.store.foreign import (
     ForeignFile,
     Torn,
-    dovecot_keywords,
     list_maildir,
     put_aside,
     read_foreign,
     sweep,
 )
 from quantummail.store.keywords import keyword_mask_txn
+from quantummail.store.letters import Letters, letters_of
+from quantummail.store.letters import read as read_letters
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import DISK_MASK, IN_NEW, made_here
 from quantummail.store.numbering import Numbering
@@ -90,6 +91,7 @@ class Adoption:
         self._database = database
         self._root = root
         self._threads = threads
+        self._mailboxes = mailboxes_
         self._folders = Folders(database, root, threads, mailboxes_)
         self._additions = additions
         self._numbering = numbering
@@ -106,6 +108,8 @@ class Adoption:
         try:
             mended = await self._folders.mend(account_id, address)
             findings.mailboxes += mended.mailboxes
+            if mended.mailboxes:
+                self._mailboxes.tell_changed(account_id)
             findings.errors += mended.errors
         except (OSError, StoreError) as error:
             findings.errors.append(f"{address}: {error}")
@@ -170,19 +174,19 @@ class Adoption:
     async def _adopt(
         self, box: AnyRow, path: str, strange: Sequence[ForeignFile], findings: Findings
     ) -> int:
-        keywords = await self._threads.run(dovecot_keywords, path) if strange else []
+        letters: Letters = await self._threads.run(read_letters, path)
         adopted = 0
         ordered = sorted(strange, key=lambda file: (file.mtime, file.name))
         for start in range(0, len(ordered), _PAGE):
             page = ordered[start : start + _PAGE]
-            group, errors = await self._threads.run(self._read_page, box, path, page, keywords)
+            group, errors = await self._threads.run(self._read_page, box, path, page, letters)
             findings.errors += errors
             if group:
                 adopted += await self._database.write(self._adopt_txn, box, group)
         return adopted
 
     def _read_page(
-        self, box: AnyRow, path: str, page: Sequence[ForeignFile], keywords: Sequence[str]
+        self, box: AnyRow, path: str, page: Sequence[ForeignFile], letters: Letters
     ) -> tuple[list[Addition], list[str]]:
         group: list[Addition] = []
         errors: list[str] = []
@@ -203,9 +207,8 @@ class Adoption:
                 continue
             group.append(Addition(
                 box.account_id, box.id, foreign.name, file.on_disk, foreign.size, foreign.email_id, file.mtime,
-                0 if file.on_disk == IN_NEW else file.on_disk,
-                [keywords[letter] for letter in file.letters if letter < len(keywords) and keywords[letter]],
-                foreign.bare_lf, foreign.rendered,
+                0 if file.on_disk == IN_NEW else file.on_disk & DISK_MASK,
+                letters.keywords(letters_of(file.on_disk)), foreign.bare_lf, foreign.rendered,
             ))
         return group, errors
 
@@ -258,9 +261,10 @@ class Adoption:
         there: list[tuple[AnyRow, ForeignFile]] = await self._threads.run(
             lambda: [(row, file) for row, file in moved if os.path.exists(os.path.join(path, file.path))]
         )
+        letters: Letters = await self._threads.run(read_letters, path)
         changed = 0
         for start in range(0, len(there), _PAGE):
-            changed += await self._database.write(_follow_txn, box, there[start : start + _PAGE])
+            changed += await self._database.write(_follow_txn, box, there[start : start + _PAGE], letters)
         return changed
 
 
@@ -306,7 +310,9 @@ def _drop_txn(transaction: Transaction, box: AnyRow, vanished: Sequence[int]) ->
     return len(remove_txn(transaction, box.account_id, box.id, vanished, keep_files=True))
 
 
-def _follow_txn(transaction: Transaction, box: AnyRow, moved: Sequence[tuple[AnyRow, ForeignFile]]) -> int:
+def _follow_txn(
+    transaction: Transaction, box: AnyRow, moved: Sequence[tuple[AnyRow, ForeignFile]], letters: Letters
+) -> int:
     connection = transaction.connection
     here = (messages.c.account_id == box.account_id) & (messages.c.mailbox_id == box.id)
     current = {
@@ -320,16 +326,33 @@ def _follow_txn(transaction: Transaction, box: AnyRow, moved: Sequence[tuple[Any
         now = current.get(row.uid)
         if now is None or (now.on_disk, now.flags, now.stale) != (row.on_disk, row.flags, row.stale):
             continue
-        if file.on_disk not in (IN_NEW, row.flags & DISK_MASK):
-            set_flags_txn(transaction, box.account_id, box.id, [row.uid], "replace",
-                          row.flags & ~DISK_MASK | file.on_disk, (), None)
+        flags = _told_flags_txn(transaction, box, row, file, letters)
+        if flags != row.flags:
+            set_flags_txn(transaction, box.account_id, box.id, [row.uid], "replace", flags, (), None)
             changed += 1
         connection.execute(
             update(messages).where(here, messages.c.uid == row.uid).values(
-                on_disk=file.on_disk, stale=file.on_disk == IN_NEW and bool(row.flags & DISK_MASK)
+                on_disk=file.on_disk, stale=is_stale(flags, file.on_disk)
             )
         )
     return changed
+
+
+def _told_flags_txn(
+    transaction: Transaction, box: AnyRow, row: AnyRow, file: ForeignFile, letters: Letters
+) -> int:
+    """The flags that somebody has written into a file's name, with the keywords that have no letters."""
+    if file.on_disk == IN_NEW:
+        return int(row.flags)
+    flags = int(row.flags & ~DISK_MASK | file.on_disk & DISK_MASK)
+    before, now = letters_of(row.on_disk), letters_of(file.on_disk)
+    if before == now:
+        return flags
+    lost = keyword_mask_txn(
+        transaction, box.account_id, box.id, letters.keywords(before & ~now), create=False)
+    gained = keyword_mask_txn(
+        transaction, box.account_id, box.id, letters.keywords(now & ~before), as_many_as_fit=True)
+    return flags & ~lost | gained
 
 
 def _directory_times(path: str) -> str:

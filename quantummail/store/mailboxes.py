@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, literal_colu
 
 from quantummail.message.ids import new_id
 from quantummail.store import usefile
+from quantummail.store.account_changes import AccountHub, AccountNews
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
 from quantummail.store.numbering import Numbering
@@ -19,6 +20,7 @@ from quantummail.store.records import Mailbox, Quota
 from quantummail.store.removals import remove_all_txn
 from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
 from quantummail.store.transaction import Transaction
+from quantummail.store.uids import PAGE
 from quantummail.store.usefile import STANDARD
 from quantummail.store.views import MAILBOX_COLUMNS, mailbox_of
 
@@ -37,15 +39,18 @@ ASIDE = "removed-"
 _OF_ACCOUNT = select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == bindparam("account"))
 _FIND = Prepared(_OF_ACCOUNT.where(mailboxes.c.name == bindparam("name")))
 _LIST = Prepared(_OF_ACCOUNT.order_by(mailboxes.c.name))
+_SOME = _OF_ACCOUNT.where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Mailboxes:
     """The mailboxes of all accounts. Names are those of IMAP, in Unicode, with ``/`` between levels."""
 
     def __init__(
-        self, database: Database, root: str, threads: Inline | Threads, messages_: Messages, numbering: Numbering
+        self, database: Database, root: str, threads: Inline | Threads, messages_: Messages, numbering: Numbering,
+        hub: AccountHub,
     ) -> None:
         self._database = database
+        self._hub = hub
         self._root = root
         self._threads = threads
         self._messages = messages_
@@ -54,6 +59,10 @@ class Mailboxes:
     async def list(self, account_id: int) -> list[Mailbox]:
         """All mailboxes of an account, by name."""
         return await self._database.run(_list_txn, account_id)
+
+    async def some(self, account_id: int, mailbox_ids: Sequence[int]) -> Sequence[Mailbox]:
+        """Mailboxes of these ids; those that are gone are missing."""
+        return await self._database.run(_some_txn, account_id, mailbox_ids)
 
     async def find(self, account_id: int, name: str) -> Mailbox | None:
         """The mailbox of this name; INBOX in any case."""
@@ -65,7 +74,9 @@ class Mailboxes:
         Raises `InvalidName`, `AlreadyExists` or `LimitReached`; `NotAllowed` if the use belongs to another mailbox.
         """
         name = check_name(name)
-        return await self._database.write(self._create_txn, account_id, name, special_use)
+        created = await self._database.write(self._create_txn, account_id, name, special_use)
+        self.tell_changed(account_id)
+        return created
 
     async def delete(self, account_id: int, name: str) -> None:
         """Delete a mailbox with its messages; those below it stay (RFC 3501 6.3.4). INBOX cannot be deleted."""
@@ -73,6 +84,7 @@ class Mailboxes:
         if name == INBOX:
             raise NotAllowed("INBOX cannot be deleted")
         aside = await self._database.write(self._delete_txn, account_id, name)
+        self.tell_changed(account_id)
         await self._threads.run(shutil.rmtree, aside, True)
 
     async def rename(self, account_id: int, old: str, new: str) -> None:
@@ -90,14 +102,21 @@ class Mailboxes:
         if new.startswith(old + "/"):
             raise NotAllowed("a mailbox cannot be moved below itself")
         await self._database.write(self._rename_txn, account_id, old, new)
+        self.tell_changed(account_id)
 
     async def subscribe(self, account_id: int, name: str) -> None:
         """Subscribe to a name, whether it exists or not (RFC 3501 6.3.6). Raises `InvalidName` or `LimitReached`."""
         await self._database.write(_subscribe_one_more_txn, account_id, check_name(name))
+        self.tell_changed(account_id)
 
     async def unsubscribe(self, account_id: int, name: str) -> None:
         """End a subscription; nothing happens where there is none."""
         await self._database.write(_unsubscribe_txn, account_id, canonical(name))
+        self.tell_changed(account_id)
+
+    def tell_changed(self, account_id: int) -> None:
+        """Tell whoever watches the account that its mailboxes or subscriptions are not what they were."""
+        self._hub.tell(account_id, AccountNews(mailboxes=True))
 
     async def subscriptions(self, account_id: int) -> Sequence[str]:
         """Names subscribed to, sorted."""
@@ -243,6 +262,14 @@ def find_txn(connection: Connection, account_id: int, name: str) -> Mailbox | No
 
 def _list_txn(connection: Connection, account_id: int) -> list[Mailbox]:
     return [mailbox_of(row) for row in _LIST.execute(connection, {"account": account_id})]
+
+
+def _some_txn(connection: Connection, account_id: int, mailbox_ids: Sequence[int]) -> list[Mailbox]:
+    found: list[Mailbox] = []
+    for start in range(0, len(mailbox_ids), PAGE):
+        page = list(mailbox_ids[start : start + PAGE])
+        found += [mailbox_of(row) for row in connection.execute(_SOME, {"account": account_id, "ids": page})]
+    return found
 
 
 def subscribe_txn(transaction: Transaction, account_id: int, name: str) -> None:

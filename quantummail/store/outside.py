@@ -1,7 +1,7 @@
-"""Changes that other processes commit (`quantummail reindex`, `user delete`): looked for in mailboxes that are watched.
+"""Changes that other processes commit (`quantummail reindex`, `user delete`): looked for where somebody watches.
 
 Our own commits are published at once. Those of commands are seen a few seconds later: one question for all watched
-mailboxes, none while nobody watches.
+mailboxes and accounts, none while nobody watches.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from quantummail.store.account_changes import AccountNews
 from quantummail.store.errors import StoreError
 from quantummail.store.tables import mailboxes
 from quantummail.store.uids import PAGE
@@ -20,6 +21,7 @@ from quantummail.store.uids import PAGE
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from quantummail.store.account_changes import AccountHub
     from quantummail.store.changes import ChangeHub
     from quantummail.store.database import Database
 
@@ -31,6 +33,12 @@ _MODSEQS = (
     select(mailboxes.c.id, mailboxes.c.highestmodseq)
     .where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
 )
+# Other processes find mailboxes in the tree; they rename none, and those that they delete are seen to be gone
+_NEWEST = (
+    select(mailboxes.c.account_id, func.max(mailboxes.c.id))
+    .where(mailboxes.c.account_id.in_(bindparam("ids", expanding=True)))
+    .group_by(mailboxes.c.account_id)
+)
 
 
 class Outside:
@@ -38,11 +46,13 @@ class Outside:
 
     log = Logger(namespace="quantummail.store")
 
-    def __init__(self, database: Database, hub: ChangeHub, clock: IReactorTime) -> None:
+    def __init__(self, database: Database, hub: ChangeHub, accounts: AccountHub, clock: IReactorTime) -> None:
         self._database = database
         self._hub = hub
+        self._accounts = accounts
         self._clock = clock
         self._known: dict[int, int] = {}
+        self._newest: dict[int, int] = {}
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
         self._stopped = False
@@ -71,9 +81,11 @@ class Outside:
             self.start()
 
     async def _look(self) -> None:
-        watched = self._hub.watched()
+        accounts, of_accounts = self._accounts.watched()
+        watched = list({*self._hub.watched(), *of_accounts})
         try:
             now = await self._database.run(_modseqs_txn, watched) if watched else {}
+            newest = await self._database.run(_newest_txn, accounts) if accounts else {}
         except StoreError as error:
             self.log.warn("changes by other processes cannot be seen: {reason}", reason=str(error))
             return
@@ -81,8 +93,13 @@ class Outside:
             self.log.failure("unexpected error while looking for changes by other processes")
             return
         # what a session has seen already is no news to it
-        self._hub.publish({each: modseq for each, modseq in now.items() if modseq != self._known.get(each)})
-        self._known = now
+        changed = {each: modseq for each, modseq in now.items() if modseq != self._known.get(each)}
+        self._hub.publish(changed)
+        self._accounts.publish(changed)
+        for account_id, mailbox_id in newest.items():
+            if mailbox_id > self._newest.get(account_id, mailbox_id):
+                self._accounts.tell(account_id, AccountNews(mailboxes=True))
+        self._known, self._newest = now, newest
 
 
 def _modseqs_txn(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
@@ -90,4 +107,12 @@ def _modseqs_txn(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     for start in range(0, len(ids), PAGE):
         for row in connection.execute(_MODSEQS, {"ids": ids[start : start + PAGE]}):
             found[row.id] = row.highestmodseq
+    return found
+
+
+def _newest_txn(connection: Connection, account_ids: Sequence[int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for start in range(0, len(account_ids), PAGE):
+        rows = connection.execute(_NEWEST, {"ids": account_ids[start : start + PAGE]})
+        found.update((row[0], row[1]) for row in rows)
     return found

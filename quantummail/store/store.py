@@ -12,12 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from quantummail.store import pairing
+from quantummail.store.account_changes import AccountHub
 from quantummail.store.accounts import NO_PASSWORD, REMOVED, Aliases, Domains, Users
 from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
-from quantummail.store.bodies import Bodies
 from quantummail.store.annotations import Annotations
-from quantummail.store.appends import Appends
+from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
 from quantummail.store.database import Database
 from quantummail.store.directory import Directory
@@ -60,11 +60,10 @@ class Store:
         additions = Additions(self._numbering)
         self.messages = Messages(
             self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
-        self.changes.everything = self.messages.pictures.hint
-        self.appends = Appends(
-            self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
-            self.messages.unfinished)
-        self.mailboxes = Mailboxes(self.database, self._root, self._threads, self.messages, self._numbering)
+        self.account_changes = AccountHub()
+        self.mailboxes = Mailboxes(
+            self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
+        self.annotations = Annotations(self.database, self.account_changes, self._root)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads)
         self.aliases = Aliases(self.database)
@@ -73,7 +72,7 @@ class Store:
         self.adoption = Adoption(
             self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions,
             self._numbering)
-        self._outside = Outside(self.database, self.changes, reactor)
+        self._outside = Outside(self.database, self.changes, self.account_changes, reactor)
         self._scan: Deferred[None] | None = None
         self._stopping = False
         self._serving = False
@@ -196,6 +195,7 @@ class Store:
 
     def _published(self, changes: dict[int, int]) -> None:
         self.changes.publish(changes)
+        self.account_changes.publish(changes)
         self.mirror.wake()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
-from quantummail.store.maildir import replace_file
+from quantummail.store.maildir import replace_file, sync_directory
 
 FILE = "quantummail-use"
 # What every account gets, with the attributes of RFC 6154
@@ -28,6 +29,24 @@ def keep(directory: str, name: str, use: str) -> None:
     """Write the file of a mailbox, durably, if its name does not tell its use."""
     if use and use != STANDARD.get(name) and use != read(directory):
         replace_file(os.path.join(directory, FILE), os.path.join(directory, "tmp", FILE), f"{use}\n")
+
+
+def change(directory: str, name: str, use: str) -> str:
+    """Make the file tell another use, or take it away where the name tells it; what it said before."""
+    before = read(directory)
+    put(directory, "" if use == STANDARD.get(name) else use)
+    return before
+
+
+def put(directory: str, use: str) -> None:
+    """Write the file as it is to be, durably; empty: without a file."""
+    path = os.path.join(directory, FILE)
+    if use:
+        replace_file(path, os.path.join(directory, "tmp", FILE), f"{use}\n")
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        sync_directory(directory)
 
 
 def claimed(account: str) -> dict[str, str]:

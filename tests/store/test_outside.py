@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from quantummail.store.account_changes import AccountNews
 from quantummail.store.errors import Unavailable
 from quantummail.store.outside import INTERVAL, Outside
 from tests.store.messages import append, box
@@ -21,7 +22,8 @@ class OutsideTests(SynchronousTestCase):
         self.user = make_user(self.server)
         self.inbox = box(self.server, self.user.id)
         self.clock = Clock()
-        self.outside = Outside(self.server.database, self.server.changes, self.clock)
+        self.outside = Outside(
+            self.server.database, self.server.changes, self.server.account_changes, self.clock)
         self.outside.start()
         self.told: list[int] = []
         self.unwatch = self.server.changes.watch(self.inbox.id, self.told.append)
@@ -66,3 +68,16 @@ class OutsideTests(SynchronousTestCase):
         """After the end nothing is looked for."""
         now(self.outside.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_account(self) -> None:
+        """Whoever watches an account learns of new mailboxes, and of mail in those that are known."""
+        told: list[AccountNews] = []
+        self.addCleanup(self.server.account_changes.watch(self.user.id, told.append))
+        self.server.account_changes.belong(self.user.id, [self.inbox.id])
+        self.clock.advance(INTERVAL)
+        told.clear()
+        now(self.other.mailboxes.create(self.user.id, "new"))
+        append(self.other, self.inbox)
+        self.clock.advance(INTERVAL)
+        modseq = box(self.server, self.user.id).highestmodseq
+        self.assertEqual(told, [AccountNews(changed={self.inbox.id: modseq}), AccountNews(mailboxes=True)])
