@@ -35,7 +35,7 @@ def split_subject(subject: str) -> tuple[str, bool]:
         trailers = _without_trailers(subject, start, end)
         leaders, replies = _after_leaders(subject, start, trailers)
         # a list's blob that is gone makes no reply
-        answers = answers or replies or not subject[trailers:end].isspace() and trailers < end
+        answers = answers or replies or (trailers < end and not subject[trailers:end].isspace())
         start, end = leaders, trailers
         if not (subject[start:start + 5].lower() == _FORWARD and subject[end - 1:end] == "]" and end - start > 5):
             return subject[start:end], answers
