@@ -92,6 +92,7 @@ class Adoption:
         self._root = root
         self._threads = threads
         self._mailboxes = mailboxes_
+        self._mailboxes = mailboxes_
         self._folders = Folders(database, root, threads, mailboxes_)
         self._additions = additions
         self._numbering = numbering
@@ -108,6 +109,8 @@ class Adoption:
         try:
             mended = await self._folders.mend(account_id, address)
             findings.mailboxes += mended.mailboxes
+            if mended.mailboxes:
+                self._mailboxes.tell_changed(account_id)
             if mended.mailboxes:
                 self._mailboxes.tell_changed(account_id)
             findings.errors += mended.errors

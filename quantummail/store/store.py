@@ -17,6 +17,7 @@ from quantummail.store.accounts import NO_PASSWORD, REMOVED, Aliases, Domains, U
 from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
 from quantummail.store.annotations import Annotations
+from quantummail.store.appends import Appends
 from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
 from quantummail.store.database import Database
@@ -60,6 +61,10 @@ class Store:
         additions = Additions(self._numbering)
         self.messages = Messages(
             self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
+        self.appends = Appends(
+            self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
+            self.messages.unfinished)
+        self.changes.everything = self.messages.pictures.hint
         self.account_changes = AccountHub()
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
