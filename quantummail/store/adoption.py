@@ -92,7 +92,6 @@ class Adoption:
         self._root = root
         self._threads = threads
         self._mailboxes = mailboxes_
-        self._mailboxes = mailboxes_
         self._folders = Folders(database, root, threads, mailboxes_)
         self._additions = additions
         self._numbering = numbering
@@ -109,8 +108,6 @@ class Adoption:
         try:
             mended = await self._folders.mend(account_id, address)
             findings.mailboxes += mended.mailboxes
-            if mended.mailboxes:
-                self._mailboxes.tell_changed(account_id)
             if mended.mailboxes:
                 self._mailboxes.tell_changed(account_id)
             findings.errors += mended.errors
@@ -177,7 +174,7 @@ class Adoption:
     async def _adopt(
         self, box: AnyRow, path: str, strange: Sequence[ForeignFile], findings: Findings
     ) -> int:
-        letters: Letters = await self._threads.run(read_letters, path)
+        letters: Letters = await self._threads.run(read_letters, path) if strange else Letters({})
         adopted = 0
         ordered = sorted(strange, key=lambda file: (file.mtime, file.name))
         for start in range(0, len(ordered), _PAGE):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import ColumnElement, bindparam, case, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.keywords import keyword_mask_txn, keywords_txn
-from quantummail.store.maildir import DISK_MASK, IN_NEW
 from quantummail.store.records import FlagChange, FlagState
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import mailboxes, messages
@@ -76,12 +75,12 @@ def set_flags_txn(
 def _update_txn(
     transaction: Transaction, account_id: int, mailbox_id: int, uids: Sequence[int], keep: int, put: int, modseq: int
 ) -> None:
-    on_disk = case((messages.c.on_disk == IN_NEW, 0), else_=messages.c.on_disk)
     statement = update(messages).where(
         messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id
     ).values(
         flags=_NEW_FLAGS, modseq=bindparam("new_modseq"),
-        stale=_NEW_FLAGS.op("&")(DISK_MASK) != on_disk,
+        # whether the file's name has to change is for `store.mirror` to find out: it knows the letters of keywords
+        stale=True,
     )
     for condition, parameters in conditions(uids):
         transaction.connection.execute(

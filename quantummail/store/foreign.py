@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import re
 import stat
 import tempfile
 import time
@@ -15,15 +14,11 @@ from dataclasses import dataclass
 from quantummail.message.description import describe
 from quantummail.message.ids import new_id
 from quantummail.store.additions import Rendered
-from quantummail.store.flags import MAX_KEYWORD_LENGTH
 from quantummail.store.line_ends import next_block, with_crlf
-from quantummail.store.maildir import IN_NEW, file_name, keyword_letters, promised_size, split_info
+from quantummail.store.maildir import IN_NEW, file_name, promised_size, split_info
 from quantummail.store.spooled import write_all
 from quantummail.store.storing import rendered_of
 
-_DOVECOT_KEYWORDS = "dovecot-keywords"
-# flag-keyword = atom (RFC 3501 9): anything else would break the responses that name it
-_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\]\\]+')
 _SMALL = 1 << 20
 _BLOCK = 256 * 1024
 # https://cr.yp.to/proto/maildir.html: files in tmp/ that have not been touched for 36 hours
@@ -39,8 +34,6 @@ class ForeignFile:
     name: str
     """Without the flags."""
     on_disk: int
-    letters: tuple[int, ...]
-    """Dovecot's keywords: 0 for ``a``."""
     mtime: int
     ctime: float
 
@@ -75,10 +68,10 @@ def list_maildir(path: str) -> dict[str, ForeignFile]:
                     continue
                 if not stat.S_ISREG(status.st_mode):
                     continue
-                name, flags = split_info(entry.name)
+                name, on_disk = split_info(entry.name)
                 found[name] = ForeignFile(
-                    f"{part}/{entry.name}", name, IN_NEW if part == "new" else flags,
-                    tuple(keyword_letters(entry.name)), int(status.st_mtime), status.st_ctime,
+                    f"{part}/{entry.name}", name, IN_NEW if part == "new" else on_disk, int(status.st_mtime),
+                    status.st_ctime,
                 )
     return found
 
@@ -164,20 +157,3 @@ def sweep(path: str) -> int:
                     os.unlink(entry.path)
                     count += 1
     return count
-
-
-def dovecot_keywords(path: str) -> list[str]:
-    """The names behind Dovecot's letters, by their numbers: a tree that comes from Dovecot keeps its keywords."""
-    names: list[str] = []
-    try:
-        with open(os.path.join(path, _DOVECOT_KEYWORDS), encoding="utf-8", errors="replace") as file:
-            for line in file:
-                number, _, name = line.strip().partition(" ")
-                if not (number.isascii() and number.isdigit() and int(number) < 26):
-                    continue
-                if len(name) <= MAX_KEYWORD_LENGTH and _KEYWORD.fullmatch(name):
-                    names += [""] * (int(number) + 1 - len(names))
-                    names[int(number)] = name
-    except FileNotFoundError:
-        pass
-    return names

@@ -2,7 +2,8 @@
 
 ``<mail root>/<domain>/<local part>/`` is INBOX; ``.Sent`` or ``.Lists.Python`` below it are further mailboxes, their
 names in modified UTF-7 with the dot encoded too. Files are ``<seconds>.<unique>.<host>,S=<octets>``, in ``cur/`` with
-``:2,`` and the letters of their flags behind (https://cr.yp.to/proto/maildir.html).
+``:2,`` and the letters of their flags behind (https://cr.yp.to/proto/maildir.html), those of their keywords last (see
+store/letters.py).
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import contextlib
 import os
 import re
 import socket
+from string import ascii_lowercase
 
 from quantummail.message import mailbox_name, modified_utf7
 from quantummail.store.errors import InvalidName
 from quantummail.store.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 IN_NEW = -1
-"""The value of `on_disk` for a file in new/."""
+"""The value of `on_disk` for a file in new/. For others it has the system flags in its low bits."""
+LETTER_SHIFT = 5
+"""Where the letters of keywords begin in `on_disk`."""
 
 # In the order of the alphabet, as Maildir wants them
 _LETTERS = (("D", DRAFT), ("F", FLAGGED), ("R", ANSWERED), ("S", SEEN), ("T", DELETED))
-_BITS = dict(_LETTERS)
+_BITS = dict(_LETTERS) | {letter: 1 << LETTER_SHIFT + number for number, letter in enumerate(ascii_lowercase)}
 _INFO = tuple(
     ":2," + "".join(letter for letter, bit in _LETTERS if mask & bit) for mask in range(1 << 5)
 )
@@ -82,21 +86,20 @@ def path_of(file: str, on_disk: int) -> str:
     """Where a message's file is below its mailbox's directory."""
     if on_disk == IN_NEW:
         return f"new/{file}"
-    return f"cur/{file}{_INFO[on_disk & DISK_MASK]}"
+    if on_disk > DISK_MASK:
+        letters = on_disk >> LETTER_SHIFT
+        keywords = "".join([letter for number, letter in enumerate(ascii_lowercase) if letters >> number & 1])
+        return f"cur/{file}{_INFO[on_disk & DISK_MASK]}{keywords}"
+    return f"cur/{file}{_INFO[on_disk]}"
 
 
 def split_info(file_name: str) -> tuple[str, int]:
-    """A file name of cur/ as (name without flags, flags)."""
+    """A file name of cur/ as (name without flags, `on_disk`)."""
     name, _, info = file_name.partition(":2,")
-    flags = 0
+    on_disk = 0
     for letter in info:
-        flags |= _BITS.get(letter, 0)
-    return name, flags
-
-
-def keyword_letters(file_name: str) -> list[int]:
-    """The lower-case letters a..z in a file name's flags, as 0..25: Dovecot's keywords."""
-    return [ord(letter) - 97 for letter in file_name.partition(":2,")[2] if "a" <= letter <= "z"]
+        on_disk |= _BITS.get(letter, 0)
+    return name, on_disk
 
 
 def file_name(seconds: int, unique: str, size: int | None) -> str:
@@ -144,7 +147,7 @@ def replace_file(path: str, temporary: str, text: str) -> None:
     """Write a small file in place of the one that may be there, durably: a crash leaves the one or the other."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, text.encode("ascii"))
+        os.write(descriptor, text.encode("utf-8", "surrogateescape"))
         os.fsync(descriptor)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -45,6 +46,25 @@ class MigrationTests(SynchronousTestCase):
         self.addCleanup(engine.dispose)
         with engine.connect() as connection:
             self.assertEqual(compare_metadata(MigrationContext.configure(connection), metadata), [])
+
+    def reach(self, revision: str) -> None:
+        """Bring the database to an older revision."""
+        config = Config()
+        config.set_main_option("script_location", str(migrations.scripts()))
+        config.set_main_option("sqlalchemy.url", self.url.replace("%", "%%"))
+        command.upgrade(config, revision)
+
+    def test_keywords_of_old(self) -> None:
+        """0005: keywords that messages have already are going to be told by file names."""
+        self.reach("0004")
+        with sqlite3.connect(self.path) as connection:
+            connection.executemany(
+                "INSERT INTO messages (account_id, mailbox_id, uid, modseq, flags, internal_date, save_date, size,"
+                " email_id, file, on_disk, stale, bare_lf) VALUES (1, 1, ?, 1, ?, 0, 0, 0, '', ?, 1, 0, 0)",
+                [(1, 1, "a"), (2, 1 | 1 << 8, "b"), (3, 1 << 61, "c")])
+        self.reach("0005")
+        with sqlite3.connect(self.path) as connection:
+            self.assertEqual(connection.execute("SELECT uid FROM messages WHERE stale").fetchall(), [(2,), (3,)])
 
     def test_no_database(self) -> None:
         """Looking for a revision makes no database."""

@@ -141,16 +141,44 @@ class MirrorTests(SynchronousTestCase):
         now(self.store.mirror.catch_up())
         self.assertEqual(os.listdir(self.maildir / ".Two/new"), [])
 
+    def test_flags_in_a_renamed_mailbox(self) -> None:
+        """Flags in a mailbox that is renamed while its page is worked on are not forgotten."""
+        mailbox = now(self.store.mailboxes.create(self.user.id, "One"))
+        uid = append(self.store, mailbox).uid
+        now(self.store.messages.set_flags(self.user.id, mailbox.id, [uid], "add", SEEN, ()))
+        rename = self.store.mirror._rename
+
+        def rename_first(renamings: Any) -> Any:
+            self.store.mirror._rename = rename  # type: ignore[method-assign]  # the race, made certain
+            now(self.store.mailboxes.rename(self.user.id, "One", "Two"))
+            return rename(renamings)
+
+        self.store.mirror._rename = rename_first  # type: ignore[method-assign]  # the race, made certain
+        now(self.store.mirror.catch_up())
+        self.assertEqual(self.rows(messages.c.stale), [(True,)])
+        now(self.store.mirror.catch_up())
+        (name,) = os.listdir(self.maildir / ".Two/cur")
+        self.assertTrue(name.endswith(":2,S"))
+
+    def test_nothing_to_rename(self) -> None:
+        """A flag that came and went leaves the file in new/."""
+        uid = append(self.store, self.inbox).uid
+        self.flag(uid, SEEN)
+        self.flag(uid, 0)
+        now(self.store.mirror.catch_up())
+        self.assertEqual(self.names(), ["new/"])
+        self.assertEqual(self.rows(messages.c.stale), [(False,)])
+
     def test_changed_meanwhile(self) -> None:
         """Flags that change while the file is renamed are told in the next round."""
         uid = append(self.store, self.inbox).uid
         self.flag(uid, SEEN)
         rename = self.store.mirror._rename
 
-        def change_first(stale: Any) -> Any:
+        def change_first(renamings: Any) -> Any:
             self.store.mirror._rename = rename  # type: ignore[method-assign]  # the race, made certain
             self.flag(uid, FLAGGED)
-            return rename(stale)
+            return rename(renamings)
 
         self.store.mirror._rename = change_first  # type: ignore[method-assign]  # the race, made certain
         now(self.store.mirror.catch_up())
