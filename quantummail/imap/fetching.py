@@ -43,7 +43,8 @@ class Plan:
     """Whether rows are read with their rendered contents."""
     marks_seen: bool
     """Whether \\Seen is set (RFC 3501 6.4.5)."""
-    shows_flags: bool
+    names: frozenset[str]
+    """Of the attributes."""
     whole: bool
     """Whether bodies are asked for, not only headers."""
 
@@ -66,7 +67,7 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
         contents=any(one.contents for one in attributes) or any(one.path or one.text for one in sections),
         # RFC 3501 6.3.2: a mailbox that was opened by EXAMINE is never changed
         marks_seen=not read_only and any(not one.peek for one in sections),
-        shows_flags="FLAGS" in names,
+        names=frozenset(names),
         whole=any(not one.text or one.text == "TEXT" for one in sections),
     )
 
@@ -74,13 +75,18 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
 class Fetch:
     """One FETCH command."""
 
-    __slots__ = ("_plan", "_session", "_shows_flags", "_view", "gone", "lost")
+    __slots__ = ("_marked", "_plan", "_session", "_shown_with_flags", "_view", "gone", "lost")
 
     def __init__(self, session: Session, what: Plan) -> None:
         self._session = session
         self._view = session.selected
         self._plan = what
-        self._shows_flags: set[int] = set()
+        self._marked: set[int] = set()
+        self._shown_with_flags = [
+            RENDERERS[name] for name, shown in (
+                ("UID", session.modes.shows_uid), ("FLAGS", True), ("MODSEQ", session.modes.condstore),
+            ) if shown and name not in what.names
+        ]
         self.gone = 0
         """Messages whose rows are not there any more."""
         self.lost = 0
@@ -108,26 +114,27 @@ class Fetch:
         r"""Set \Seen where it is not; those messages show their flags (RFC 3501 6.4.5)."""
         session, view = self._session, self._view
         unseen = [message.uid for message in messages if not message.flags & SEEN]
-        self._shows_flags.clear()
+        self._marked.clear()
         if not unseen:
             return messages
         change = await session.store.messages.set_flags(
             session.account_id, view.mailbox_id, unseen, "add", SEEN, ()
         )
         view.advance(change.changed)
-        flags = {state.uid: state.flags for state in change.changed}
-        if not self._plan.shows_flags:
-            self._shows_flags.update(flags)
+        states = {state.uid: state for state in change.changed}
+        self._marked.update(states)
         return [
-            replace(message, flags=flags[message.uid]) if message.uid in flags else message for message in messages
+            replace(message, flags=state.flags, modseq=state.modseq) if (state := states.get(message.uid)) else message
+            for message in messages
         ]
 
     def _begin(self, message: Message) -> bytes:
         """The response up to where the sections come."""
         view = self._view
         values = [one.render(view, message) for one in self._plan.attributes]
-        if message.uid in self._shows_flags:
-            values.append(RENDERERS["FLAGS"].render(view, message))
+        if message.uid in self._marked:
+            # RFC 3501 6.4.5, RFC 7162 3.1
+            values += [one.render(view, message) for one in self._shown_with_flags]
         if self._plan.sections and values:
             values.append(b"")
         return view.fetch_begin(message.uid) + b" ".join(values)

@@ -39,4 +39,4 @@ class Modes:
     @property
     def shows_uid(self) -> bool:
         """Whether flags that are told unasked come with the UID (RFC 7162 3.2.4, RFC 9051 7.5.2)."""
-        return self.qresync or self.rev2
+        return (self.qresync or self.rev2) and not self.uidonly

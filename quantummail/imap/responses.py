@@ -68,10 +68,11 @@ def vanished(ranges: Sequence[tuple[int, int]], *, earlier: bool = False) -> byt
     ])
 
 
-def list_line(response: bytes, attributes: Iterable[str], name: bytes) -> bytes:
-    """``* LIST (attributes) "/" name``; LSUB the same."""
-    return b'* %s (%s) "%s" %s\r\n' % (
-        response, " ".join(attributes).encode("ascii"), DELIMITER.encode("ascii"), name
+def list_line(response: bytes, attributes: Iterable[str], name: bytes, *, old: bytes = b"") -> bytes:
+    """``* LIST (attributes) "/" name``; LSUB the same. `old`: what the client knows it by (RFC 9051 6.3.9.7)."""
+    return b'* %s (%s) "%s" %s%s\r\n' % (
+        response, " ".join(attributes).encode("ascii"), DELIMITER.encode("ascii"), name,
+        b' ("OLDNAME" (%s))' % old if old else b"",
     )
 
 

@@ -1,10 +1,11 @@
-"""Commands after login that need no mailbox open (RFC 3501 6.3); LIST, STATUS and APPEND have their own modules."""
+"""Commands after login on names of mailboxes (RFC 3501 6.3); SELECT, LIST, STATUS and APPEND have their own modules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, responses
+from quantummail.imap.commands.objectid import OBJECTID
 from quantummail.imap.grammar.mailbox import checked, decode, mailbox
 from quantummail.imap.registry import AUTHENTICATED, command
 from quantummail.imap.responses import Refusal
@@ -18,39 +19,6 @@ CREATE_SPECIAL_USE = capabilities.offer("CREATE-SPECIAL-USE")
 
 # RFC 6154 section 2. \All and \Flagged would be views of other mailboxes, which we do not make.
 SPECIAL_USES = {name.lower(): name for name in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
-
-
-@command("SELECT", AUTHENTICATED)
-async def select(session: Session, arguments: Cursor) -> str:
-    """SELECT (RFC 3501 6.3.1)."""
-    await _open(session, arguments, read_only=False)
-    return "[READ-WRITE] SELECT completed"
-
-
-@command("EXAMINE", AUTHENTICATED)
-async def examine(session: Session, arguments: Cursor) -> str:
-    """EXAMINE (RFC 3501 6.3.2)."""
-    await _open(session, arguments, read_only=True)
-    return "[READ-ONLY] EXAMINE completed"
-
-
-async def _open(session: Session, arguments: Cursor, *, read_only: bool) -> None:
-    arguments.space()
-    name = mailbox(arguments)
-    arguments.end()
-    # RFC 3501 6.3.1: if this fails no mailbox is selected any more
-    session.unselect()
-    view, first_unseen, uidnext = await session.select(await session.mailbox(name), read_only=read_only)
-    output = [
-        responses.flags(view.keywords),
-        responses.permanent_flags(view.keywords, read_only=read_only),
-        b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.exists, view.recent),
-    ]
-    if first_unseen:
-        output.append(b"* OK [UNSEEN %d] First unseen message\r\n" % first_unseen)
-    output.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity)
-    output.append(b"* OK [UIDNEXT %d] Predicted next UID\r\n" % uidnext)
-    session.write(b"".join(output))
 
 
 @command("CREATE", AUTHENTICATED)
@@ -69,8 +37,10 @@ async def create(session: Session, arguments: Cursor) -> str:
         other.special_use == special_use for other in await session.store.mailboxes.list(session.account_id)
     ):
         raise Refusal(f"There is a mailbox with {special_use} already", "USEATTR")
-    await session.store.mailboxes.create(session.account_id, name, special_use)
-    return "CREATE completed"
+    box = await session.store.mailboxes.create(session.account_id, name, special_use)
+    # RFC 8474 4.1
+    code = f"[MAILBOXID ({box.object_id})] " if session.settings.offers(OBJECTID) else ""
+    return f"{code}CREATE completed"
 
 
 def _use(arguments: Cursor) -> str:
@@ -119,6 +89,12 @@ async def rename(session: Session, arguments: Cursor) -> str:
     new = mailbox(arguments)
     arguments.end()
     await session.store.mailboxes.rename(session.account_id, old, new)
+    if session.modes.rev2 and old != "INBOX":
+        # RFC 9051 6.3.9.7
+        session.write(responses.list_line(
+            b"LIST", (), responses.mailbox_name(new, utf8=session.utf8),
+            old=responses.mailbox_name(old, utf8=session.utf8),
+        ))
     return "RENAME completed"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
+from quantummail.imap.commands.condstore import with_modseq
 from quantummail.imap.commands.selected import copy_arguments, copy_uid, deleted_meanwhile
 from quantummail.imap.registry import SELECTED, command
 from quantummail.store.errors import NoSuchMailbox
@@ -30,6 +31,7 @@ async def uid_move(session: Session, arguments: Cursor) -> str:
 
 async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
     view = session.writable
+    done = f"{'UID ' if uid else ''}MOVE completed"
     uids, destination = await copy_arguments(session, arguments, uid=uid)
     if uids:
         try:
@@ -40,4 +42,5 @@ async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
         if code:
             # RFC 6851 4.3: before the EXPUNGE responses, which come with the end of the command
             session.untagged(f"OK {code} Moved")
-    return f"{'UID ' if uid else ''}MOVE completed"
+        return await with_modseq(session, done, removed=bool(moved.source_uids))
+    return done

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from quantummail.imap import capabilities
+from quantummail.imap.commands.condstore import with_modseq
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.flags import store_flags
 from quantummail.imap.grammar.mailbox import mailbox
+from quantummail.imap.grammar.modifiers import unchanged_since
 from quantummail.imap.grammar.sequence import render, sequence_set
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.responses import Refusal
@@ -62,8 +64,8 @@ async def expunge(session: Session, arguments: Cursor) -> str:
     """EXPUNGE (RFC 3501 6.4.3)."""
     arguments.end()
     view = session.writable
-    await session.store.messages.expunge(session.account_id, view.mailbox_id)
-    return "EXPUNGE completed"
+    removed = await session.store.messages.expunge(session.account_id, view.mailbox_id)
+    return await with_modseq(session, "EXPUNGE completed", removed=bool(removed))
 
 
 @command("UID EXPUNGE", SELECTED, capability=UIDPLUS)
@@ -74,9 +76,8 @@ async def uid_expunge(session: Session, arguments: Cursor) -> str:
     arguments.end()
     view = session.writable
     uids = session.messages(numbers, uid=True)
-    if uids:
-        await session.store.messages.expunge(session.account_id, view.mailbox_id, uids)
-    return "UID EXPUNGE completed"
+    removed = await session.store.messages.expunge(session.account_id, view.mailbox_id, uids) if uids else ()
+    return await with_modseq(session, "UID EXPUNGE completed", removed=bool(removed))
 
 
 @command("STORE", SELECTED, expunges=False)
@@ -95,6 +96,7 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
     arguments.space()
     numbers = sequence_set(arguments)
     arguments.space()
+    unless_since = unchanged_since(arguments)
     sign = "+" if arguments.skip(b"+") else "-" if arguments.skip(b"-") else ""
     item = arguments.word()
     if item not in ("FLAGS", "FLAGS.SILENT"):
@@ -103,35 +105,54 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
     flags, keywords = split(store_flags(arguments))
     arguments.end()
     view = session.writable
+    if unless_since is not None:
+        session.use_condstore()
     # What others did is told before: afterwards it could not be told from what this client did
     await session.sync(expunges=False)
     uids = session.messages(numbers, uid=uid)
-    found = 0
+    gone = 0
+    modified: list[int] = []
     for start in range(0, len(uids), _PAGE):
+        page = uids[start : start + _PAGE]
         change = await session.store.messages.set_flags(
-            session.account_id, view.mailbox_id, uids[start : start + _PAGE], _OPERATIONS[sign], flags, keywords
+            session.account_id, view.mailbox_id, page, _OPERATIONS[sign], flags, keywords,
+            unchanged_since=unless_since,
         )
-        found += len(change.changed)
+        gone += len(page) - len(change.changed) - len(change.modified)
+        modified += change.modified
         new_keywords = view.learn_keywords(change.keywords)
         if new_keywords:
             session.write(new_keywords)
-        silent = item == "FLAGS.SILENT"
-        await _tell(session, change.changed, silent=silent, uid=uid)
-    if found < len(uids) and not uid:
+        await _tell(session, change.changed, silent=item == "FLAGS.SILENT", uid=uid)
+    return _stored(session, modified, gone=gone > 0, uid=uid)
+
+
+def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool) -> str:
+    """The text after OK, or the reason for NO."""
+    code = ""
+    if modified:
+        # RFC 7162 3.1.3: those that somebody has changed since
+        code = f"MODIFIED {render(modified if uid else map(session.selected.number, modified)).decode('ascii')}"
+    if gone and not uid:
         # RFC 2180 4.2.1
-        raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
-    return f"{'UID ' if uid else ''}STORE completed"
+        raise Refusal("Some of the messages are gone", code or "EXPUNGEISSUED")
+    done = f"{'UID ' if uid else ''}STORE completed"
+    return f"[{code}] Conditional {done}" if code else done
 
 
 async def _tell(session: Session, changed: Sequence[FlagState], *, silent: bool, uid: bool) -> None:
     view = session.selected
     before = view.modseq
+    told = list(changed)
     if not view.advance(changed):
         # Somebody else came in between: everything since then is told, .SILENT or not (RFC 3501 6.4.6)
         await session.sync(expunges=False)
-        changed = [state for state in changed if state.modseq <= before]
+        told = [state for state in changed if state.modseq <= before]
     if not silent:
-        session.write(b"".join([view.flags_line(view.number(state.uid), state, uid=uid) for state in changed]))
+        session.write(b"".join([view.flags_line(view.number(state.uid), state, uid=uid) for state in told]))
+    elif session.modes.condstore:
+        # RFC 7162 3.1.3: the client has to know what it may compare with the next time
+        session.write(b"".join([view.modseq_line(state, uid=uid) for state in told if state.modseq > before]))
     await session.wire.drained()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STATUS_SIZE = capabilities.offer("STATUS=SIZE")
 _PAGE = 500
 
-Count = Callable[["Session", "Mailbox"], Awaitable[int]]
+Count = Callable[["Session", "Mailbox"], Awaitable[int | str]]
 ITEMS: dict[str, Count] = {}
 """Data items by name. An extension adds its own."""
 

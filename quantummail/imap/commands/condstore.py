@@ -1,0 +1,46 @@
+"""CONDSTORE and QRESYNC: mod-sequences where a client can see them (RFC 7162). SELECT, FETCH and STORE use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantummail.imap import capabilities
+from quantummail.imap.attributes import RENDERERS, Renderer
+from quantummail.imap.commands.enable import CAN_BE_ENABLED
+from quantummail.imap.commands.status import ITEMS
+from quantummail.imap.grammar import fetch
+
+if TYPE_CHECKING:
+    from quantummail.imap.session import Session
+    from quantummail.imap.view import View
+    from quantummail.store.records import Mailbox, Message
+
+CONDSTORE = capabilities.offer("CONDSTORE")
+QRESYNC = capabilities.offer("QRESYNC")
+CAN_BE_ENABLED.update((CONDSTORE, QRESYNC))
+
+MODSEQ = fetch.Attribute("MODSEQ")
+
+
+def _modseq(_view: View, message: Message) -> bytes:
+    # fetch-mod-resp = "MODSEQ" SP "(" permsg-modsequence ")"
+    return b"MODSEQ (%d)" % message.modseq
+
+
+async def _highest_modseq(session: Session, box: Mailbox) -> int:
+    # RFC 7162 3.1.7
+    session.use_condstore()
+    return box.highestmodseq
+
+
+fetch.READERS["MODSEQ"] = lambda _: MODSEQ
+RENDERERS["MODSEQ"] = Renderer(_modseq, contents=False)
+ITEMS["HIGHESTMODSEQ"] = _highest_modseq
+
+
+async def with_modseq(session: Session, text: str, *, removed: bool) -> str:
+    """The text after OK of a command that has expunged: with HIGHESTMODSEQ once QRESYNC is on (RFC 7162 3.2.7)."""
+    if not removed or not session.modes.qresync:
+        return text
+    await session.sync(expunges=True)
+    return f"[HIGHESTMODSEQ {session.selected.told}] {text}"
