@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantummail.imap.grammar import dates
 
@@ -23,6 +23,19 @@ class Renderer:
     """Gives name and value: ``UID 5``."""
     contents: bool
     """Whether it needs `Message.contents`."""
+    columns: Columns | None = None
+    """The same for many messages at once. FETCH of attributes that all have this makes no `Message`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How an attribute is made of columns of `messages` and `contents` (see `quantummail.store.tables`)."""
+
+    form: bytes
+    """Name and value, with one place for the value: ``UID %d``."""
+    names: tuple[str, ...]
+    values: Callable[..., Iterable[Any]]
+    """Called with the view and a sequence for each name, in the order of UIDs: what goes into the form."""
 
 
 # A message whose contents the index has lost: something that every client can read, until a reindex repairs it
@@ -62,13 +75,40 @@ def _uid(_view: View, message: Message) -> bytes:
     return b"UID %d" % message.uid
 
 
+def as_they_are(_view: View, values: Sequence[Any]) -> Iterable[Any]:
+    """Values of `Columns` that stand in the row."""
+    return values
+
+
+def _envelopes(_view: View, envelopes: Sequence[bytes | None]) -> Iterable[bytes]:
+    return [_NO_ENVELOPE if envelope is None else envelope for envelope in envelopes]
+
+
+def _structures(_view: View, structures: Sequence[bytes | None], sizes: Sequence[int]) -> Iterable[bytes]:
+    return [
+        b"(" + _NO_STRUCTURE % size + b")" if structure is None else structure
+        for structure, size in zip(structures, sizes, strict=True)
+    ]
+
+
+def _flag_texts(view: View, uids: Sequence[int], flags: Sequence[int]) -> Iterable[bytes]:
+    return view.flag_texts(uids, flags)
+
+
+def _date_times(_view: View, moments: Sequence[int]) -> Iterable[bytes]:
+    return map(dates.render_date_time, moments)
+
+
 RENDERERS: dict[str, Renderer] = {
-    "BODY": Renderer(_body, contents=True),
-    "BODYSTRUCTURE": Renderer(_bodystructure, contents=True),
-    "ENVELOPE": Renderer(_envelope, contents=True),
-    "FLAGS": Renderer(_flags, contents=False),
-    "INTERNALDATE": Renderer(_internal_date, contents=False),
-    "RFC822.SIZE": Renderer(_size, contents=False),
-    "UID": Renderer(_uid, contents=False),
+    "BODY": Renderer(_body, contents=True, columns=Columns(b"BODY %b", ("body", "size"), _structures)),
+    "BODYSTRUCTURE": Renderer(
+        _bodystructure, contents=True,
+        columns=Columns(b"BODYSTRUCTURE %b", ("bodystructure", "size"), _structures)),
+    "ENVELOPE": Renderer(_envelope, contents=True, columns=Columns(b"ENVELOPE %b", ("envelope",), _envelopes)),
+    "FLAGS": Renderer(_flags, contents=False, columns=Columns(b"FLAGS %b", ("uid", "flags"), _flag_texts)),
+    "INTERNALDATE": Renderer(
+        _internal_date, contents=False, columns=Columns(b"INTERNALDATE %b", ("internal_date",), _date_times)),
+    "RFC822.SIZE": Renderer(_size, contents=False, columns=Columns(b"RFC822.SIZE %d", ("size",), as_they_are)),
+    "UID": Renderer(_uid, contents=False, columns=Columns(b"UID %d", ("uid",), as_they_are)),
 }
 """Attributes by name. An extension adds its own, here and to `quantummail.imap.grammar.fetch.READERS`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from quantummail.imap.attributes import RENDERERS, Renderer
+from quantummail.imap.attributes import RENDERERS, Columns, Renderer
+from quantummail.imap.column_fetch import ColumnFetch
 from quantummail.imap.cuts import Cut, chosen, cut, from_memory, limited
 from quantummail.imap.grammar.fetch import Attribute, Section
 from quantummail.store.errors import NoSuchMessage
@@ -47,6 +48,8 @@ class Plan:
     """Of the attributes."""
     whole: bool
     """Whether bodies are asked for, not only headers."""
+    columns: tuple[Columns, ...] = ()
+    """The attributes, where columns of rows are all that is needed."""
 
     @property
     def named(self) -> Iterator[tuple[Section, bytes]]:
@@ -62,6 +65,7 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
         names.insert(0, "UID")
     sections = tuple(item for item in items if isinstance(item, Section))
     attributes = tuple(RENDERERS[name] for name in names)
+    columns = tuple(one.columns for one in attributes if one.columns is not None)
     return Plan(
         attributes, sections,
         contents=any(one.contents for one in attributes) or any(one.path or one.text for one in sections),
@@ -69,6 +73,7 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
         marks_seen=not read_only and any(not one.peek for one in sections),
         names=frozenset(names),
         whole=any(not one.text or one.text == "TEXT" for one in sections),
+        columns=() if sections or len(columns) < len(attributes) else columns,
     )
 
 
@@ -94,6 +99,11 @@ class Fetch:
 
     async def run(self, uids: Sequence[int]) -> None:
         """Send the responses for these messages."""
+        if self._plan.columns:
+            fetch = ColumnFetch(self._session, self._plan.columns)
+            await fetch.run(uids)
+            self.gone = fetch.gone
+            return
         session, view, what = self._session, self._view, self._plan
         page = BODY_PAGE if what.marks_seen else PAGE
         for start in range(0, len(uids), page):

@@ -113,6 +113,13 @@ class View:
         index = bisect_left(self.uids, uid)
         return index + 1 if index < len(self.uids) and self.uids[index] == uid else 0
 
+    def numbers(self, uids: array[int]) -> Sequence[int]:
+        """The message numbers of UIDs that the client knows."""
+        first = self.number(uids[0]) if uids else 0
+        if first and self.uids[first - 1 : first - 1 + len(uids)] == uids:
+            return range(first, first + len(uids))
+        return [self.number(uid) for uid in uids]
+
     def numbered(self, numbers: SequenceSet) -> array[int]:
         """The UIDs of message numbers, ascending; numbers without a message are left out."""
         found = array("I")
@@ -138,6 +145,13 @@ class View:
             if len(self._flag_texts) < 64:
                 self._flag_texts[key] = text
         return text
+
+    def flag_texts(self, uids: Sequence[int], flags: Sequence[int]) -> Iterable[bytes]:
+        """The same for many messages, whose UIDs ascend."""
+        if uids and uids[-1] >= self.recent_uids.first:
+            return map(self.flag_text, uids, flags)
+        texts = {each: self.flag_text(0, each) for each in set(flags)}
+        return map(texts.__getitem__, flags)
 
     def learn_keywords(self, keywords: tuple[str, ...]) -> bytes:
         """The responses that tell a client of new keywords, before they appear in flags (RFC 3501 7.2.6)."""

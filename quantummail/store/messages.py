@@ -14,13 +14,14 @@ from twisted.logger import Logger
 from quantummail.message.ids import new_id
 from quantummail.store import files
 from quantummail.store.additions import Addition, Additions, check_room
+from quantummail.store.columns import Columns, columns_txn
 from quantummail.store.copying import Copier
 from quantummail.store.durability import WrittenFile
 from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
-from quantummail.store.pictures import Pictures
+from quantummail.store.pictures import COLUMNS, Pictures
 from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
 from quantummail.store.removals import remove_txn
@@ -116,6 +117,17 @@ class Messages:
     ) -> list[Message]:
         """Rows in the order of UIDs; those that are gone are missing. Ask for at most 500 at once."""
         return await self._database.run(fetch_txn, account_id, mailbox_id, uids, contents)
+
+    async def columns(
+        self, account_id: int, mailbox_id: int, uids: array[int], names: tuple[str, ...], *, many: bool = False
+    ) -> Columns:
+        """Columns of `messages` and `contents` for at most 500 UIDs; those that are gone are missing.
+
+        `many`: so much will be asked for that the whole mailbox is worth being looked at, if that is enough.
+        """
+        if COLUMNS.issuperset(names) and (many or self.pictures.known(account_id, mailbox_id)):
+            return (await self.pictures.get(account_id, mailbox_id)).columns(uids)
+        return await self._database.run(columns_txn, account_id, mailbox_id, uids, names)
 
     async def set_flags(
         self,

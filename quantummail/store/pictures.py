@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select, text
 
+from quantummail.store.columns import Columns
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import SEEN
 from quantummail.store.prepared import Prepared
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Each message takes 20 octets
 MOST_MESSAGES = 1_000_000
 MOST_PICTURES = 1000
+COLUMNS = frozenset(("uid", "flags", "modseq"))
+"""What a picture has."""
 # After more changes than this the whole mailbox is read again: that is one walk, each change a search
 MOST_CHANGES = 1000
 _UNREAD = -1
@@ -117,6 +120,18 @@ class Picture:
         self._first_unseen = None
         return True
 
+    def columns(self, uids: array[int]) -> Columns:
+        """The columns of these UIDs, which ascend; messages that are gone are missing."""
+        first = bisect_left(self.uids, uids[0]) if uids else 0
+        last = first + len(uids)
+        if self.uids[first:last] == uids:
+            return {"uid": uids, "flags": self.flags[first:last], "modseq": self.modseqs[first:last]}
+        places = [place for place in map(self._place, uids) if place >= 0]
+        return {
+            "uid": [self.uids[place] for place in places], "flags": [self.flags[place] for place in places],
+            "modseq": [self.modseqs[place] for place in places],
+        }
+
     def _place(self, uid: int) -> int:
         place = bisect_left(self.uids, uid)
         return place if place < len(self.uids) and self.uids[place] == uid else -1
@@ -160,6 +175,10 @@ class Pictures:
         picture = self._pictures.get(mailbox_id)
         return picture is not None and picture.account_id == account_id and picture.modseq >= 0
 
+    def forget(self, mailbox_id: int) -> None:
+        """Let go of a picture."""
+        self._pictures.pop(mailbox_id, None)
+
     async def get(self, account_id: int, mailbox_id: int) -> Picture:
         """The picture with everything that was published before this call. Raises `NoSuchMailbox`."""
         picture = self._pictures.pop(mailbox_id, None)
@@ -171,7 +190,7 @@ class Pictures:
             hinted, since = picture.hinted, picture.modseq
             read = await self._database.run(_read_txn, account_id, mailbox_id, since)
             if read is None:
-                self._pictures.pop(mailbox_id, None)
+                self.forget(mailbox_id)
                 raise NoSuchMailbox("the mailbox does not exist (any more)")
             modseq, whole, rows, vanished = read
             # somebody else may have read it meanwhile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Dialect
 
@@ -28,7 +28,7 @@ class Prepared:
         """Run a SELECT; all its rows, as the driver gives them."""
         result = self.execute(connection, parameters)
         assert result.cursor is not None
-        rows: list[tuple[Any, ...]] = result.cursor.fetchall()
+        rows = cast("list[tuple[Any, ...]]", result.cursor.fetchall())
         result.close()
         return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
-from quantummail.imap.attributes import RENDERERS, Renderer
+from quantummail.imap.attributes import RENDERERS, Columns, Renderer, as_they_are
 from quantummail.imap.commands.enable import CAN_BE_ENABLED
 from quantummail.imap.commands.status import ITEMS
 from quantummail.imap.grammar import fetch
@@ -34,7 +34,8 @@ async def _highest_modseq(session: Session, box: Mailbox) -> int:
 
 
 fetch.READERS["MODSEQ"] = lambda _: MODSEQ
-RENDERERS["MODSEQ"] = Renderer(_modseq, contents=False)
+RENDERERS["MODSEQ"] = Renderer(
+    _modseq, contents=False, columns=Columns(b"MODSEQ (%d)", ("modseq",), as_they_are))
 ITEMS["HIGHESTMODSEQ"] = _highest_modseq
 
 
