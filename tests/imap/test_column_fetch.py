@@ -40,6 +40,7 @@ class SameTests(ImapCase):
     def check(self) -> None:
         """Ask for everything by both ways."""
         session = self.selected()
+        self.say(session, "e ENABLE CONDSTORE")
         for numbers in ("1:*", "2:4,7,9:*", "5"):
             for items in ITEMS:
                 quick = self.say(session, f"a FETCH {numbers} {items}")
