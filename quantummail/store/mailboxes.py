@@ -18,7 +18,7 @@ from quantummail.store.numbering import Numbering
 from quantummail.store.prepared import Prepared
 from quantummail.store.records import Mailbox, Quota
 from quantummail.store.removals import remove_all_txn
-from quantummail.store.tables import accounts, mailboxes, removals, subscriptions
+from quantummail.store.tables import accounts, mailboxes, messages, removals, subscriptions
 from quantummail.store.transaction import Transaction
 from quantummail.store.uids import PAGE
 from quantummail.store.usefile import STANDARD
@@ -27,6 +27,7 @@ from quantummail.store.views import MAILBOX_COLUMNS, mailbox_of
 if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.messages import Messages
+    from quantummail.store.recent import Recent
     from quantummail.store.threads import Inline, Threads
 
 MOST_MAILBOXES = 10_000
@@ -39,6 +40,15 @@ ASIDE = "removed-"
 _OF_ACCOUNT = select(*MAILBOX_COLUMNS).where(mailboxes.c.account_id == bindparam("account"))
 _FIND = Prepared(_OF_ACCOUNT.where(mailboxes.c.name == bindparam("name")))
 _LIST = Prepared(_OF_ACCOUNT.order_by(mailboxes.c.name))
+_NOT_TOLD = Prepared(
+    select(mailboxes.c.id, mailboxes.c.recent_from, mailboxes.c.uidnext).where(
+        mailboxes.c.account_id == bindparam("account"), mailboxes.c.recent_from < mailboxes.c.uidnext)
+)
+_COUNT_FROM = Prepared(
+    select(func.count()).where(
+        messages.c.account_id == bindparam("account"), messages.c.mailbox_id == bindparam("box"),
+        messages.c.uid >= bindparam("first"))
+)
 _SOME = _OF_ACCOUNT.where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -121,6 +131,10 @@ class Mailboxes:
     async def subscriptions(self, account_id: int) -> Sequence[str]:
         """Names subscribed to, sorted."""
         return await self._database.run(_subscriptions_txn, account_id)
+
+    async def recent(self, account_id: int) -> dict[int, int]:
+        """How many messages of each mailbox are \\Recent, by the mailboxes' ids; those without any are missing."""
+        return await self._database.run(_recent_txn, account_id, self._messages.recent)
 
     async def quota(self, account_id: int) -> Quota:
         """Limits and use."""
@@ -262,6 +276,16 @@ def find_txn(connection: Connection, account_id: int, name: str) -> Mailbox | No
 
 def _list_txn(connection: Connection, account_id: int) -> list[Mailbox]:
     return [mailbox_of(row) for row in _LIST.execute(connection, {"account": account_id})]
+
+
+def _recent_txn(connection: Connection, account_id: int, recent: Recent) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for box_id, recent_from, uidnext in _NOT_TOLD.execute(connection, {"account": account_id}).all():
+        first = recent.first(box_id, recent_from)
+        if first < uidnext:
+            key = {"account": account_id, "box": box_id, "first": first}
+            found[box_id] = _COUNT_FROM.execute(connection, key).scalar_one()
+    return found
 
 
 def _some_txn(connection: Connection, account_id: int, mailbox_ids: Sequence[int]) -> list[Mailbox]:

@@ -1,121 +1,154 @@
-"""LIST and LSUB: names of mailboxes (RFC 3501 6.3.8, 6.3.9), with the attributes of RFC 3348 and RFC 6154."""
+"""LIST and LSUB: names of mailboxes (RFC 3501 6.3.8, 6.3.9), with the extensions of RFC 5258, 3348 and 6154."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.imap import capabilities, responses
-from quantummail.imap.grammar.mailbox import InvalidMailbox, decode
-from quantummail.imap.grammar.patterns import ListPattern
+from quantummail.imap import capabilities, list_returns, responses
+from quantummail.imap.grammar.listing import ListRequest, list_request
+from quantummail.imap.hierarchy import Hierarchy, Shown, in_order, parents_of
 from quantummail.imap.registry import AUTHENTICATED, command
-from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Sequence
 
     from quantummail.imap.grammar.cursor import Cursor
+    from quantummail.imap.grammar.patterns import ListPattern
+    from quantummail.imap.list_returns import Extra
     from quantummail.imap.session import Session
-    from quantummail.store.records import Mailbox
 
 CHILDREN = capabilities.offer("CHILDREN")
 SPECIAL_USE = capabilities.offer("SPECIAL-USE")
-# Names that are looked at before others have their turn
+LIST_EXTENDED = capabilities.offer("LIST-EXTENDED")
+
+# Names times patterns that are looked at before others have their turn
 _SLICE = 1000
+_CHILDINFO = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n'
 
 
 @command("LIST", AUTHENTICATED)
 async def list_mailboxes(session: Session, arguments: Cursor) -> str:
-    """LIST (RFC 3501 6.3.8)."""
-    pattern = _pattern(arguments)
-    if pattern is None:
-        return "LIST completed"
-    if not pattern.text:
+    """LIST (RFC 3501 6.3.8, RFC 5258 section 3)."""
+    selections, returns = _options(session)
+    request = list_request(arguments, selections, returns)
+    if request.asks_delimiter:
         # RFC 3501 6.3.8: an empty pattern asks for the hierarchy delimiter
         session.write(responses.list_line(b"LIST", ("\\Noselect",), b'""'))
         return "LIST completed"
-    boxes = {box.name: box for box in await session.store.mailboxes.list(session.account_id)}
-    parents = parents_of(boxes)
-    await _write(session, b"LIST", [
-        (name, _attributes(session, boxes.get(name), has_children=name in parents))
-        for name in in_order({*boxes, *parents})
-    ], pattern)
+    if not request.patterns:
+        return "LIST completed"
+    mailboxes = session.store.mailboxes
+    asks_subscribed = "SUBSCRIBED" in request.select or "SUBSCRIBED" in request.returns
+    subscribed = await mailboxes.subscriptions(session.account_id) if asks_subscribed else ()
+    hierarchy = Hierarchy({box.name: box for box in await mailboxes.list(session.account_id)}, subscribed)
+    names, childinfo = await _selected(session, request, hierarchy)
+    offers = session.settings.offers
+    shown = Shown(
+        # RFC 3348: without being asked for it, as most servers do
+        children=offers(CHILDREN) and (not request.extended or "CHILDREN" in request.returns),
+        subscribed=asks_subscribed, special_use=offers(SPECIAL_USE),
+        extended=request.extended or "IMAP4REV2" in session.enabled)
+    extras = [value for value in request.returns.values() if value is not None]
+    await _write(session, names, childinfo, hierarchy, shown, extras)
     return "LIST completed"
 
 
 @command("LSUB", AUTHENTICATED)
 async def lsub(session: Session, arguments: Cursor) -> str:
     """LSUB (RFC 3501 6.3.9)."""
-    pattern = _pattern(arguments)
-    if pattern is None:
-        return "LSUB completed"
-    if not pattern.text:
+    request = list_request(arguments, frozenset(), {})
+    if request.asks_delimiter:
         session.write(responses.list_line(b"LSUB", ("\\Noselect",), b'""'))
         return "LSUB completed"
     subscribed = set(await session.store.mailboxes.subscriptions(session.account_id))
     boxes = {box.name for box in await session.store.mailboxes.list(session.account_id)}
     # RFC 3501 6.3.9: with "%", the parents of what is subscribed are shown as \Noselect
-    names = subscribed | parents_of(subscribed) if pattern.text.endswith("%") else subscribed
-    await _write(session, b"LSUB", [
-        (name, () if name in subscribed and name in boxes else ("\\Noselect",)) for name in in_order(names)
-    ], pattern)
+    with_parents = any(pattern.text.endswith("%") for pattern in request.patterns)
+    candidates = subscribed | parents_of(subscribed) if with_parents else subscribed
+    names = await _matching(session, request.patterns, candidates)
+    for start in range(0, len(names), _SLICE):
+        session.write(b"".join(
+            responses.list_line(b"LSUB", () if name in subscribed and name in boxes else ("\\Noselect",),
+                                responses.mailbox_name(name, utf8=session.utf8))
+            for name in names[start : start + _SLICE]
+        ))
+        await session.wire.drained()
     return "LSUB completed"
 
 
-def _pattern(arguments: Cursor) -> ListPattern | None:
-    """Reference and pattern as one pattern; None if no mailbox can have such a name."""
-    arguments.space()
-    reference = arguments.astring()
-    arguments.space()
-    pattern = arguments.list_mailbox()
-    arguments.end()
-    if not pattern:
-        return ListPattern("")
-    try:
-        # The reference is what the name begins with; a pattern does not break out of it
-        return ListPattern(decode(reference, utf8=arguments.utf8) + decode(pattern, utf8=arguments.utf8))
-    except InvalidMailbox:
-        return None
+def _options(session: Session) -> tuple[frozenset[str], dict[str, list_returns.Reader]]:
+    """The selection and return options that are taken; none where LIST is not extended."""
+    offers = session.settings.offers
+    if not offers(LIST_EXTENDED):
+        return frozenset(), {}
+    selections = {"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH"}
+    returns: dict[str, list_returns.Reader] = {"SUBSCRIBED": list_returns.plain, "CHILDREN": list_returns.plain}
+    if offers(SPECIAL_USE):
+        selections.add("SPECIAL-USE")
+        returns["SPECIAL-USE"] = list_returns.plain
+    returns.update({
+        name: option.read for name, option in list_returns.OPTIONS.items() if offers(option.capability)
+    })
+    return frozenset(selections), returns
 
 
-def parents_of(names: Iterable[str]) -> set[str]:
-    """Every name that has one of these below it."""
-    parents: set[str] = set()
-    for name in names:
-        end = name.rfind(DELIMITER)
-        while end > 0 and name[:end] not in parents:
-            parents.add(name[:end])
-            end = name.rfind(DELIMITER, 0, end)
-    return parents
+async def _selected(
+    session: Session, request: ListRequest, hierarchy: Hierarchy
+) -> tuple[list[str], Collection[str]]:
+    """The names to show, and those of them that have CHILDINFO (RFC 5258 3.5)."""
+    boxes = hierarchy.boxes
+    if "SUBSCRIBED" in request.select:
+        # RFC 5258 3.1: also names of mailboxes that do not exist
+        meeting = set(hierarchy.subscribed)
+    elif "SPECIAL-USE" in request.select:
+        meeting = set(boxes)
+    else:
+        meeting = {*boxes, *hierarchy.parents}
+    if "SPECIAL-USE" in request.select:
+        # RFC 6154 section 2
+        meeting = {name for name in meeting if name in boxes and boxes[name].special_use}
+    if "RECURSIVEMATCH" not in request.select:
+        return await _matching(session, request.patterns, meeting), ()
+    above = parents_of(meeting)
+    matching = await _matching(session, request.patterns, meeting | above)
+    # RFC 5258 3.5: a name that does not meet the criteria is shown only for the sake of one that is not shown itself
+    unseen = parents_of(meeting.difference(matching))
+    return [name for name in matching if name in meeting or name in unseen], above
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """INBOX and what is below it, then the others as they sort, children behind their parents."""
-    return sorted(names, key=lambda name: (
-        name != "INBOX" and not name.startswith("INBOX" + DELIMITER), name.split(DELIMITER)
-    ))
-
-
-def _attributes(session: Session, box: Mailbox | None, *, has_children: bool) -> tuple[str, ...]:
-    attributes = []
-    if box is None:
-        # RFC 3501 6.3.4: a deleted mailbox whose children are there
-        attributes.append("\\Noselect")
-    if session.settings.offers(CHILDREN):
-        attributes.append("\\HasChildren" if has_children else "\\HasNoChildren")
-    if box is not None and box.special_use and session.settings.offers(SPECIAL_USE):
-        attributes.append(box.special_use)
-    return tuple(attributes)
+async def _matching(session: Session, patterns: Sequence[ListPattern], names: Collection[str]) -> list[str]:
+    """Those of the names that match one of the patterns, in order."""
+    found: list[str] = []
+    ordered = in_order(names)
+    step = max(1, _SLICE // max(1, len(patterns)))
+    for start in range(0, len(ordered), step):
+        if start:
+            await session.wire.pause(0)
+        found += [
+            name for name in ordered[start : start + step] if any(pattern.matches(name) for pattern in patterns)
+        ]
+    return found
 
 
 async def _write(
-    session: Session, response: bytes, entries: list[tuple[str, tuple[str, ...]]], pattern: ListPattern
+    session: Session, names: Sequence[str], childinfo: Collection[str], hierarchy: Hierarchy, shown: Shown,
+    extras: Sequence[Extra],
 ) -> None:
-    for start in range(0, len(entries), _SLICE):
+    boxes = hierarchy.boxes
+    if extras:
+        wanted = [boxes[name] for name in names if name in boxes]
+        for extra in extras:
+            await extra.prepare(session, wanted)
+    for start in range(0, len(names), _SLICE):
         if start:
             await session.wire.pause(0)
-        session.write(b"".join(
-            responses.list_line(response, attributes, responses.mailbox_name(name, utf8=session.utf8))
-            for name, attributes in entries[start : start + _SLICE]
-            if pattern.matches(name)
-        ))
+        lines: list[bytes] = []
+        for name in names[start : start + _SLICE]:
+            line = responses.list_line(
+                b"LIST", hierarchy.attributes(name, shown), responses.mailbox_name(name, utf8=session.utf8))
+            lines.append(line[:-2] + _CHILDINFO if name in childinfo else line)
+            if name in boxes:
+                # RFC 5819 section 2: each behind its LIST; none for names that cannot be selected
+                lines += [await extra.line(session, boxes[name]) for extra in extras]
+        session.write(b"".join(lines))
         await session.wire.drained()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, responses
@@ -99,8 +99,16 @@ async def status(session: Session, arguments: Cursor) -> str:
     arguments.space()
     wanted = status_items(arguments)
     arguments.end()
-    box = await session.mailbox(name)
-    values = [f"{item} {await ITEMS[item](session, box)}" for item in wanted]
-    shown = responses.mailbox_name(box.name, utf8=session.utf8)
-    session.write(b"* STATUS %s (%s)\r\n" % (shown, " ".join(values).encode("ascii")))
+    session.write(await status_line(session, await session.mailbox(name), wanted))
     return "STATUS completed"
+
+
+async def status_line(
+    session: Session, box: Mailbox, items: Sequence[str], *, known: Mapping[str, int] | None = None
+) -> bytes:
+    """A STATUS response. `known`: values that need not be found out."""
+    values = [
+        f"{item} {known[item] if known and item in known else await ITEMS[item](session, box)}" for item in items
+    ]
+    shown = responses.mailbox_name(box.name, utf8=session.utf8)
+    return b"* STATUS %s (%s)\r\n" % (shown, " ".join(values).encode("ascii"))
