@@ -50,6 +50,10 @@ class Bodies:
         """Whole messages from the first on, at least one, as long as they stay within `limit` octets together."""
         return self._threads.run(self._read_many, messages, limit)
 
+    def read_here(self, message: Message, start: int, end: int) -> bytes:
+        """The same as `read`, for those who are in a thread already."""
+        return self._read(message, start, end)
+
     def has_room(self, size: int) -> bool:
         """Whether the disk takes a message of this size and keeps a margin of twice that, 1 % and some inodes."""
         asked, room = self._room

@@ -31,9 +31,11 @@ from quantummail.store.messages import Messages
 from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
 from quantummail.store.numbering import Numbering
+from quantummail.store.orders import Orders
 from quantummail.store.outside import Outside
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
+from quantummail.store.texts import Texts
 from quantummail.store.threads import Inline, Threads
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Store:
             self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
             self.messages.unfinished)
         self.changes.everything = self.messages.pictures.hint
+        self.orders = Orders(self.database, self.messages, self.bodies)
         self.account_changes = AccountHub()
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
@@ -77,6 +80,8 @@ class Store:
         self.adoption = Adoption(
             self.database, self._root, self._threads, self.mailboxes, self.messages.arrivals, additions,
             self._numbering)
+        self.texts = Texts(
+            self.database, self.messages, self.bodies, os.path.join(os.path.dirname(self._spool), "texts"), reactor)
         self._outside = Outside(self.database, self.changes, self.account_changes, reactor)
         self._scan: Deferred[None] | None = None
         self._stopping = False
@@ -99,6 +104,7 @@ class Store:
         self._threads.start()
         if self._threaded:
             self._intake.start()
+        self.texts.start(serving=serving)
         self._numbering.interrupted = not await self.database.run(pairing.in_step_txn, self._root)
         if serving:
             await self.database.write(pairing.begin_txn, self._root)
@@ -116,6 +122,7 @@ class Store:
         if self._scan is not None:
             await self._scan
         await self._outside.stop()
+        await self.texts.stop()
         await self.mirror.stop()
         await self.messages.vanished.stop()
         await self.messages.recent.write()
@@ -202,6 +209,7 @@ class Store:
         self.changes.publish(changes)
         self.account_changes.publish(changes)
         self.mirror.wake()
+        self.texts.indexing.changed(list(changes))
 
 
 def _accounts_txn(connection: Connection) -> Sequence[tuple[int, str]]:

@@ -1,0 +1,153 @@
+"""The texts of messages: which of them contain something. Answers are complete, whatever the index knows.
+
+What the index cannot decide it leaves open; `read` then looks into the messages themselves.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quantummail.store.errors import NoSuchMessage, StoreError
+from quantummail.store.indexing import Indexing
+from quantummail.store.text_conditions import Condition
+from quantummail.store.text_files import Broken, TextFiles
+from quantummail.store.text_lookup import Answer, lookup, sort_keys
+from quantummail.store.text_places import email_ids_txn, uids_txn
+from quantummail.store.text_reading import groups, read_many, sort_fields
+from quantummail.store.threads import Inline, Threads
+
+if TYPE_CHECKING:
+    from quantummail.store.bodies import Bodies
+    from quantummail.store.database import Database
+    from quantummail.store.messages import Messages
+
+# Long searches wait for each other; the indexing takes one of them now and then
+_THREADS = 3
+# Up to so many messages are looked up one by one in the index
+FEW = 1000
+# Messages are read in groups
+GROUP = 32
+GROUP_OCTETS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of one condition."""
+
+    uids: set[int]
+    """Messages that fulfil it."""
+    undecided: set[int]
+    """Messages that have to be read to know."""
+
+
+class Texts:
+    """The texts of all accounts. Sequences of UIDs ascend."""
+
+    def __init__(
+        self, database: Database, messages: Messages, bodies: Bodies, directory: str, reactor: Any
+    ) -> None:
+        self._database = database
+        self._messages = messages
+        self._bodies = bodies
+        self._threads: Inline | Threads = Threads(reactor, "store-texts", _THREADS) if reactor else Inline()
+        self.files = TextFiles(directory)
+        self.indexing = Indexing(database, messages, bodies, self.files, self._threads, reactor)
+
+    def start(self, *, serving: bool) -> None:
+        """See what is there; a server also begins to index what is not."""
+        self._threads.start()
+        self.files.start(tidy=serving)
+        if serving:
+            self.indexing.start()
+
+    async def stop(self) -> None:
+        """Finish what is at hand."""
+        await self.indexing.stop()
+        self._threads.stop()
+
+    async def find(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], conditions: Sequence[Condition],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[Found]:
+        """What the index knows of each condition, for messages of a mailbox; there may be more UIDs than asked for.
+
+        `stopped` tells that nobody waits any more; it is called in a thread. Raises `text_lookup.Stopped` then.
+        """
+        name = self.files.name(account_id)
+        below = self.indexing.indexed_below(mailbox_id)
+        if name is None:
+            return [Found(set(), set(uids)) for _ in conditions]
+        # a few are looked up; of many those that may not be indexed yet
+        few = len(uids) <= FEW
+        asked = uids if few else uids[bisect_left(uids, below) :]
+        places = await self._database.run(email_ids_txn, account_id, mailbox_id, asked) if asked else []
+        email_ids = [email_id for _, email_id in places]
+        try:
+            answer = await self._threads.run(
+                lookup, self.files, name, conditions, email_ids if few else None, email_ids, stopped)
+        except Broken as error:
+            self.indexing.broken(account_id, name, str(error))
+            return [Found(set(), set(uids)) for _ in conditions]
+        if not few:
+            wanted = set().union(*answer.found, *answer.undecided)
+            places += await self._database.run(uids_txn, account_id, mailbox_id, list(wanted), len(uids))
+        return _by_uid(answer, places)
+
+    async def read(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], conditions: Sequence[Condition],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> AsyncIterator[tuple[int, list[bool]]]:
+        """Look into messages: UIDs, and whether each condition is fulfilled. Those that are gone are missing.
+
+        Raises StoreError where a message cannot be read.
+        """
+        for start in range(0, len(uids), GROUP):
+            messages = await self._messages.fetch(account_id, mailbox_id, uids[start : start + GROUP], contents=True)
+            for group in groups(messages, GROUP_OCTETS):
+                outcomes = await self._threads.run(read_many, self._bodies, group, conditions, stopped)
+                for message, outcome in zip(group, outcomes, strict=False):
+                    if isinstance(outcome, NoSuchMessage):
+                        self._messages.vanished.missed(account_id, mailbox_id, [message.uid])
+                    elif isinstance(outcome, StoreError):
+                        raise outcome
+                    else:
+                        yield message.uid, outcome
+                if stopped():
+                    return
+
+    async def sort_keys(self, account_id: int, mailbox_id: int, uids: Sequence[int], key: str) -> dict[int, str]:
+        """One of `text_lookup.SORT_KEYS` for each of the messages, empty for those that are gone."""
+        name = self.files.name(account_id)
+        found: dict[str, str] = {}
+        places = await self._database.run(email_ids_txn, account_id, mailbox_id, uids)
+        if name is not None:
+            only = [email_id for _, email_id in places] if len(uids) <= FEW else None
+            try:
+                found = dict(await self._threads.run(sort_keys, self.files, name, key, only))
+            except Broken as error:
+                self.indexing.broken(account_id, name, str(error))
+        keys = {uid: found[email_id] for uid, email_id in places if email_id in found}
+        unknown = [uid for uid in uids if uid not in keys]
+        for start in range(0, len(unknown), GROUP):
+            messages = await self._messages.fetch(account_id, mailbox_id, unknown[start : start + GROUP])
+            for message, fields in zip(
+                    messages, await self._threads.run(sort_fields, self._bodies, messages), strict=True):
+                keys[message.uid] = "" if fields is None else getattr(fields, key)
+        for uid in unknown:
+            keys.setdefault(uid, "")
+        return keys
+
+
+def _by_uid(answer: Answer, places: Iterable[tuple[int, str]]) -> list[Found]:
+    found: list[Found] = []
+    places = list(places)
+    missing = {uid for uid, email_id in places if email_id in answer.missing}
+    for yes, undecided in zip(answer.found, answer.undecided, strict=True):
+        wanted = set(yes)
+        found.append(Found(
+            {uid for uid, email_id in places if email_id in wanted},
+            missing | {uid for uid, email_id in places if email_id in undecided} if undecided else missing))
+    return found
