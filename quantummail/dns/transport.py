@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.protocols.basic import Int16StringReceiver
@@ -85,7 +85,8 @@ async def _by_tcp(reactor: Reactor, server: tuple[str, int], question: Question,
     stream = _Stream(question)
     timer = reactor.callLater(seconds, stream.end, Unavailable(f"{question}: no answer by TCP from {server[0]}"))
     try:
-        await connectProtocol(HostnameEndpoint(reactor, *server, timeout=seconds), stream)
+        family = TCP6ClientEndpoint if ":" in server[0] else TCP4ClientEndpoint
+        await connectProtocol(family(reactor, *server, seconds), stream)
         return await stream.outcome
     except ConnectError as error:
         raise Unavailable(f"{question}: no TCP connection to {server[0]}") from error

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.error import ConnectError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
@@ -108,8 +108,8 @@ class SMTPClient(TwistedProtocol):
         """
         client = cls(clock, patience, lmtp=lmtp)
         tls = ClientTLS(hostname, protection, authorities)
-        endpoint = HostnameEndpoint(reactor, address, port, timeout=patience.connection,
-                                    bindAddress=bind.encode("ascii") if bind is not None else None)
+        family = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+        endpoint = family(reactor, address, port, patience.connection, (bind, 0) if bind is not None else None)
         try:
             await connectProtocol(wrapClientTLS(tls, endpoint) if wrapped else endpoint, client)
         except (ConnectError, ConnectTimeout, CancelledError, OSError) as error:
