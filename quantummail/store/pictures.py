@@ -88,6 +88,10 @@ class Picture:
             self._first_unseen = next((place for place, flags in enumerate(self.flags, 1) if not flags & SEEN), 0)
         return self._first_unseen
 
+    def highest_modseq(self, uids: Iterable[int]) -> int:
+        """The highest mod-sequence of these messages, 0 when none of them is there."""
+        return max((self.modseqs[place] for uid in uids if (place := self._place(uid)) >= 0), default=0)
+
     def fill(self, modseq: int, rows: Sequence[_Row]) -> None:
         """Take all messages, in the order of UIDs."""
         uids, flags, modseqs = zip(*rows, strict=True) if rows else ((), (), ())

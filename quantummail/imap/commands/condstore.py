@@ -8,9 +8,13 @@ from quantummail.imap import capabilities
 from quantummail.imap.attributes import RENDERERS, Columns, Renderer, as_they_are
 from quantummail.imap.commands.enable import CAN_BE_ENABLED
 from quantummail.imap.commands.status import ITEMS
-from quantummail.imap.grammar import fetch
+from quantummail.imap.grammar import fetch, search
+from quantummail.imap.grammar.modseq import ModSeq, modseq
+from quantummail.imap.searching import ROW_TESTS, Test
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
     from quantummail.store.records import Mailbox, Message
@@ -27,6 +31,10 @@ def _modseq(_view: View, message: Message) -> bytes:
     return b"MODSEQ (%d)" % message.modseq
 
 
+def _since(_view: View, key: ModSeq) -> Test:
+    return lambda message: message.modseq >= key.lowest
+
+
 async def _highest_modseq(session: Session, box: Mailbox) -> int:
     # RFC 7162 3.1.7
     session.use_condstore()
@@ -37,6 +45,19 @@ fetch.READERS["MODSEQ"] = lambda _: MODSEQ
 RENDERERS["MODSEQ"] = Renderer(
     _modseq, contents=False, columns=Columns(b"MODSEQ (%d)", ("modseq",), as_they_are))
 ITEMS["HIGHESTMODSEQ"] = _highest_modseq
+search.READERS["MODSEQ"] = modseq
+ROW_TESTS[ModSeq] = _since
+
+
+def names_modseq(query: search.Query) -> bool:
+    """Whether a search has the key MODSEQ: then its result tells the highest one of what was found."""
+    return any(isinstance(key, ModSeq) for key in query.program)
+
+
+async def highest_modseq(session: Session, found: Sequence[int]) -> int:
+    """The highest mod-sequence of some messages of the selected mailbox (RFC 7162 3.1.5), 0 when none is there."""
+    picture = await session.store.messages.pictures.get(session.account_id, session.selected.mailbox_id)
+    return picture.highest_modseq(found)
 
 
 async def with_modseq(session: Session, text: str, *, removed: bool) -> str:

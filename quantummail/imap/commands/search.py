@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quantummail.imap.commands.condstore import highest_modseq, names_modseq
 from quantummail.imap.grammar.search import search_query
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.searching import SLICE, Search
@@ -27,7 +28,7 @@ async def uid_search(session: Session, arguments: Cursor) -> str:
     return await _search(session, arguments, uid=True)
 
 
-async def _tell(session: Session, found: Sequence[int], *, uid: bool) -> None:
+async def _tell(session: Session, found: Sequence[int], *, uid: bool, modseq: int) -> None:
     """``* SEARCH`` and the numbers, also when there is none (RFC 3501 7.2.5)."""
     view = session.selected
     session.midway = True
@@ -38,14 +39,19 @@ async def _tell(session: Session, found: Sequence[int], *, uid: bool) -> None:
         numbers = found[start : start + SLICE]
         session.write(b"".join([b" %d" % (one if uid else view.number(one)) for one in numbers]))
         await session.wire.drained()
-    session.write(b"\r\n")
+    # RFC 7162 3.1.5
+    session.write(b" (MODSEQ %d)\r\n" % modseq if modseq else b"\r\n")
     session.midway = False
 
 
 async def _search(session: Session, arguments: Cursor, *, uid: bool) -> str:
     arguments.space()
     query = search_query(arguments)
+    by_modseq = names_modseq(query)
+    if by_modseq:
+        session.use_condstore()
     await session.sync(expunges=False)
     found = await Search(session, query).run()
-    await _tell(session, found, uid=uid)
+    modseq = await highest_modseq(session, found) if by_modseq else 0
+    await _tell(session, found, uid=uid, modseq=modseq)
     return f"{'UID ' if uid else ''}SEARCH completed"
