@@ -7,26 +7,20 @@ others between them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from quantummail.imap.ancestry import NONE, Ancestry
 from quantummail.message.thread_ids import NO_ID
+from quantummail.store.steps import STEP, Steps
 
-T = TypeVar("T")
-Steps = Generator[None, None, T]
-"""Work in steps; the last one gives the result."""
-
-# Messages that are looked at in one step
-STEP = 2000
 OPEN, CLOSE, SPACE, FIRST = 0, 1, 2, 3
 """Tokens of a rendered forest: parentheses, a space, and from `FIRST` on messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is known of the messages."""
+    """What is known of the messages. Flat: a hundred thousand small objects would cost the garbage collector 50 ms."""
 
     by_date: Sequence[int]
     """All messages in the order of their sent dates, those with the same date in the order of their numbers."""
@@ -36,8 +30,11 @@ class Material:
     """That of the empty one, or -1 if no message has it."""
     answers: Sequence[int]
     """Whether the subject says that this is a reply or forward."""
-    ids: Sequence[Sequence[int]]
-    """The message's identifier and those it refers to, as `message.thread_ids` numbers them."""
+    ids: Sequence[int]
+    """Of all messages: the own identifier and those referred to, as `message.thread_ids` numbers them."""
+    begins: Sequence[int]
+    """Where each message's begin in `ids`."""
+    ends: Sequence[int]
 
     @property
     def count(self) -> int:
@@ -45,12 +42,36 @@ class Material:
         return len(self.by_date)
 
 
-@dataclass(slots=True)
 class Forest:
     """Threads in their order, and the children of each message or dummy in theirs."""
 
-    roots: list[int] = field(default_factory=list)
-    children: dict[int, list[int]] = field(default_factory=dict)
+    __slots__ = ("_last", "first", "next", "roots")
+
+    def __init__(self, nodes: int) -> None:
+        self.roots: list[int] = []
+        self.first = [NONE] * nodes
+        """The first child of each."""
+        self.next = [NONE] * nodes
+        """The next sibling of each."""
+        self._last = [NONE] * nodes
+
+    def add(self, node: int, above: int) -> bool:
+        """Another child; whether it is the first one."""
+        if self.first[above] == NONE:
+            self.first[above] = self._last[above] = node
+            return True
+        self.next[self._last[above]] = node
+        self._last[above] = node
+        return False
+
+    def children(self, node: int) -> list[int]:
+        """All children of one."""
+        found = []
+        child = self.first[node]
+        while child != NONE:
+            found.append(child)
+            child = self.next[child]
+        return found
 
 
 def references(material: Material) -> Steps[Forest]:
@@ -71,7 +92,7 @@ def refs(material: Material) -> Steps[Forest]:
     top = list(range(len(parents)))
     newest_first: dict[int, None] = {}
     for done, message in enumerate(reversed(material.by_date)):
-        if not done % STEP:
+        if done % STEP == STEP - 1:
             yield
         newest_first[_top(message, parents, top)] = None
     forest.roots = list(reversed(newest_first))
@@ -80,23 +101,22 @@ def refs(material: Material) -> Steps[Forest]:
 
 def ordered_subject(material: Material) -> Steps[Forest]:
     """THREAD=ORDEREDSUBJECT: the first message with a subject, and all others with it below."""
-    forest = Forest()
+    forest = Forest(material.count)
     threads: dict[int, int] = {}
     for done, message in enumerate(material.by_date):
-        if not done % STEP:
+        if done % STEP == STEP - 1:
             yield
         first = threads.setdefault(material.subjects[message], message)
         if first == message:
             forest.roots.append(message)
         else:
-            forest.children.setdefault(first, []).append(message)
+            forest.add(message, first)
     return forest
 
 
 def tokens(forest: Forest, count: int) -> Steps[list[int]]:
     """A forest as it is written: ``thread-list`` for ``thread-list`` (RFC 5256 section 4)."""
     output: list[int] = []
-    children = forest.children
     pause = STEP
     for root in forest.roots:
         stack = [root]
@@ -113,15 +133,15 @@ def tokens(forest: Forest, count: int) -> Steps[list[int]]:
             while True:
                 if node < count:
                     output.append(node + FIRST)
-                below = children.get(node)
-                if not below:
+                below = forest.first[node]
+                if below == NONE:
                     break
                 if node < count:
                     output.append(SPACE)
-                if len(below) > 1:
-                    stack += reversed(below)
+                if forest.next[below] != NONE:
+                    stack += reversed(forest.children(node))
                     break
-                (node,) = below
+                node = below
                 if len(output) > pause:
                     pause = len(output) + STEP
                     yield
@@ -130,13 +150,13 @@ def tokens(forest: Forest, count: int) -> Steps[list[int]]:
 
 def _by_references(material: Material) -> Steps[list[int]]:
     """Steps 1 to 3: the parent of each message; of dummies only those at the top are left, with `NONE`."""
-    links = yield from _linked(material.ids)
+    links = yield from _linked(material)
     count = material.count
     parents = [NONE] * len(links)
     anchors: dict[int, int] = {}
     only: dict[int, int] = {}
     for message in range(count):
-        if not message % STEP:
+        if message % STEP == STEP - 1:
             yield
         above = links[message]
         if above < count:
@@ -154,25 +174,25 @@ def _by_references(material: Material) -> Steps[list[int]]:
     return parents
 
 
-def _linked(ids: Sequence[Sequence[int]]) -> Steps[list[int]]:
+def _linked(material: Material) -> Steps[list[int]]:
     """Step 1: each message or dummy below the one that it refers to last."""
-    count = len(ids)
-    forest = Ancestry(count)
+    ids, begins, ends = material.ids, material.begins, material.ends
+    forest = Ancestry(material.count)
     nodes: dict[int, int] = {}
-    for message in range(count):
-        if not message % STEP:
+    for message in range(material.count):
+        if message % STEP == STEP - 1:
             yield
-        own = ids[message][0]
+        own = ids[begins[message]]
         # the first message that has an identifier keeps it, the others are as if they had one of their own
         if own != NO_ID:
             nodes.setdefault(own, message)
     parent = forest.parent
     looked_at = 0
-    for message in range(count):
+    for message in range(material.count):
         above = NONE
-        for number in ids[message][1:]:
+        for number in ids[begins[message] + 1 : ends[message]]:
             looked_at += 1
-            if not looked_at % STEP:
+            if looked_at % STEP == STEP - 1:
                 yield
             node = nodes.get(number)
             if node is None:
@@ -185,7 +205,7 @@ def _linked(ids: Sequence[Sequence[int]]) -> Steps[list[int]]:
         forest.cut(message)
         if above != NONE:
             forest.link(message, above)
-        if not message % STEP:
+        if message % STEP == STEP - 1:
             yield
     return parent
 
@@ -207,19 +227,15 @@ def _anchor(dummy: int, links: Sequence[int], anchors: dict[int, int], count: in
 
 def _arranged(parents: Sequence[int], material: Material) -> Steps[Forest]:
     """Steps 4 and 6: all siblings by date, and a dummy as its first child."""
-    forest = Forest()
+    forest = Forest(len(parents))
     count = material.count
-    seen: set[int] = set()
     for done, message in enumerate(material.by_date):
-        if not done % STEP:
+        if done % STEP == STEP - 1:
             yield
         above = parents[message]
         if above == NONE:
             forest.roots.append(message)
-            continue
-        forest.children.setdefault(above, []).append(message)
-        if above >= count and above not in seen:
-            seen.add(above)
+        elif forest.add(message, above) and above >= count:
             forest.roots.append(above)
     return forest
 
@@ -229,7 +245,7 @@ def _by_subject(forest: Forest, parents: list[int], material: Material) -> Steps
     count, answers = material.count, material.answers
     table: dict[int, int] = {}
     for done, root in enumerate(forest.roots):
-        if not done % STEP:
+        if done % STEP == STEP - 1:
             yield
         subject = _subject(root, forest, material)
         if subject == material.no_subject:
@@ -239,7 +255,7 @@ def _by_subject(forest: Forest, parents: list[int], material: Material) -> Steps
             table[subject] = root
     merged = False
     for done, root in enumerate(forest.roots):
-        if not done % STEP:
+        if done % STEP == STEP - 1:
             yield
         subject = _subject(root, forest, material)
         known = table.get(subject, root)
@@ -248,7 +264,7 @@ def _by_subject(forest: Forest, parents: list[int], material: Material) -> Steps
         merged = True
         if known >= count:
             # into the dummy; a dummy gives its children and is no more
-            for message in [root] if root < count else forest.children[root]:
+            for message in [root] if root < count else forest.children(root):
                 parents[message] = known
         elif answers[root] and not answers[known]:
             parents[root] = known
@@ -261,7 +277,7 @@ def _by_subject(forest: Forest, parents: list[int], material: Material) -> Steps
 
 def _subject(root: int, forest: Forest, material: Material) -> int:
     # step 5 (B): a dummy is called like its first child
-    return material.subjects[root if root < material.count else forest.children[root][0]]
+    return material.subjects[root if root < material.count else forest.first[root]]
 
 
 def _top(message: int, parents: Sequence[int], top: list[int]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from quantummail.message import parts as part_table
 from quantummail.message.date import parse_date
 from quantummail.message.encoded_word import decode_text
-from quantummail.message.headers import compact
+from quantummail.message.headers import Headers, compact
 from quantummail.message.imap_envelope import render_envelope
 from quantummail.message.message_id import message_id, message_ids
 from quantummail.message.mime import scan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # RFC 3501 9: sizes and offsets in IMAP are numbers of 32 bits
 _MAX_OCTETS = (1 << 32) - 1
+_THREADING = (b"message-id", b"references", b"in-reply-to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,13 @@ class Description:
     def _text(self, name: bytes) -> str:
         value = self.fields.get(name)
         return "" if value is None else decode_text(compact(value)).strip()
+
+
+def thread_ids_of(header: bytes) -> bytes:
+    """What threads a message whose header this is: see `quantummail.message.thread_ids`."""
+    headers = Headers.scan(header)
+    fields = {name: value for name in _THREADING if (value := headers.get(name)) is not None}
+    return thread_ids(fields, decode_text(compact(headers.get(b"subject") or b"")).strip())
 
 
 def describe(data: bytes | memoryview | mmap, size: int | None = None) -> Description:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,23 +19,33 @@ from quantummail.imap.thread_trees import (
     OPEN,
     Forest,
     Material,
-    Steps,
     ordered_subject,
     references,
     refs,
     tokens,
 )
+from quantummail.store.steps import Steps
 
 Mail = tuple[str, int, str]
 """Identifiers ("own ref ref"), date, subject."""
 Algorithm = Callable[[Material], Steps[Forest]]
 
 
+def made(
+    by_date: Sequence[int], subjects: Sequence[int], no_subject: int, answers: Sequence[int],
+    ids: Sequence[Sequence[int]],
+) -> Material:
+    """Material from one list of identifiers for each message."""
+    begins = [0, *accumulate(map(len, ids))]
+    return Material(
+        by_date, subjects, no_subject, answers, [number for each in ids for number in each], begins[:-1], begins[1:])
+
+
 def material(mails: Sequence[Mail]) -> Material:
     """What is known of these messages; ``-`` stands for no identifier."""
     numbers: dict[str, int] = {"-": 0}
     subjects = sorted({mail[2].removeprefix("Re: ").lower() for mail in mails})
-    return Material(
+    return made(
         sorted(range(len(mails)), key=lambda place: mails[place][1]),
         [subjects.index(mail[2].removeprefix("Re: ").lower()) for mail in mails],
         subjects.index("") if "" in subjects else -1,
@@ -195,6 +206,6 @@ class AnyTests(SynchronousTestCase):
         ):
             start = time.process_time()
             count = len(ids)
-            known = Material(range(count), [0] * count, -1, bytes(count), ids)
+            known = made(range(count), [0] * count, -1, bytes(count), ids)
             self.assertEqual(sum(token >= FIRST for token in rendered(references, known)), count)
             self.assertLess(time.process_time() - start, 5)
