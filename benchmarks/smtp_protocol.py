@@ -25,9 +25,10 @@ from quantummail.smtp.server import SMTPFactory, SmtpSettings
 from quantummail.wire.admission import ConnectionLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.smtp.login import Exchange
     from quantummail.smtp.receiver import Content
 
 _OK = Reply(250, "2.1.0", "OK")
@@ -64,14 +65,22 @@ class Agreeable:
     async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
         return [Reply(250, "2.0.0", f"Taken as {envelope.id}")]
 
-    async def authenticate(self, client: Client, authzid: str, username: str, password: str) -> tuple[Reply, str]:
-        return Reply(535, "5.7.8", "No"), ""
+    def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
+        return ()
+
+    def exchange(
+        self, mechanism: str, client: Client, tls: object, disabled: frozenset[str], end: Callable[[], None],
+    ) -> Exchange:
+        raise NotImplementedError
+
+    def logged_out(self) -> None:
+        """Nobody was logged in."""
 
 
 def rounds(mode: Literal["mx", "lmtp"], messages: int, size: int, chunk: int) -> list[float]:
     """Microseconds a message, from five runs."""
     settings = SmtpSettings("mx.example.test", mode, max_messages=0)
-    factory = SMTPFactory("benchmark", Clock(), ConnectionLimits(), settings, Agreeable, {}, None)
+    factory = SMTPFactory("benchmark", Clock(), ConnectionLimits(), settings, Agreeable, None)
     connection = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 40000))
     transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 40000))
     connection.makeConnection(transport)

@@ -1,15 +1,14 @@
-"""The server's side of SASL's plain mechanisms: PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login).
+"""What all SASL mechanisms share, and the messages of the simple ones: their text, without users and transport.
 
-Pure, with all state in one `Exchange`: whatever a peer sends ends in a challenge, a `Login` or a `SaslError`.
+PLAIN (RFC 4616), EXTERNAL (RFC 4422), OAUTHBEARER (RFC 7628), XOAUTH2. Whatever a peer sends ends in a value or a
+`SaslError`. What is done with the values is in `quantummail.auth.exchanges`.
 """
 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
 
 # RFC 4954 4: lines of an exchange, the end of the line included
 MAX_LINE = 12288
@@ -30,10 +29,8 @@ class SaslNotAuthorized(SaslError):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the client claims, to be checked by `quantummail.auth.login.Authenticator`."""
+    """A name and a password."""
 
-    authzid: str
-    """Empty, or the user name again."""
     username: str
     password: str
 
@@ -41,66 +38,82 @@ class Login:
         return f"Login(username={self.username!r})"
 
 
-class Exchange(Protocol):
-    """One authentication. With an initial response `answer` is called at once, otherwise `begin` first."""
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A name, which may be empty, and a token of OAuth 2."""
 
-    def begin(self) -> bytes:
-        """The first challenge, not yet in base64."""
+    username: str
+    token: str
 
-    def answer(self, response: bytes) -> bytes | Login:
-        """Take a decoded response: the next challenge, or the whole claim. Raises `SaslError` only."""
-
-
-class Plain:
-    """RFC 4616: one response, ``[authzid] NUL authcid NUL passwd``."""
-
-    def begin(self) -> bytes:
-        """An empty challenge (RFC 4616 2: the client sends the message)."""
-        return b""
-
-    def answer(self, response: bytes) -> Login:
-        """The claim."""
-        fields = response.split(b"\0")
-        if len(fields) != 3:
-            raise SaslError("PLAIN takes three fields")
-        authzid, username, password = (_text(field) for field in fields)
-        if not username or not password:
-            raise SaslError("user name and password must not be empty")
-        # RFC 4616 2: acting as another user is for the server to allow; we never do
-        if authzid and authzid.lower() != username.lower():
-            raise SaslNotAuthorized("acting as another user is not allowed")
-        return Login(authzid, username, password)
+    def __repr__(self) -> str:
+        return f"Bearer(username={self.username!r})"
 
 
-class PlainLogin:
-    """LOGIN: asks for the name, then for the password. An initial response is the name."""
-
-    def __init__(self) -> None:
-        self._username: str | None = None
-
-    def begin(self) -> bytes:
-        """The words that old clients look for."""
-        return b"Username:"
-
-    def answer(self, response: bytes) -> bytes | Login:
-        """The question for the password, then the claim."""
-        text = _text(response)
-        if not text or "\0" in text:
-            raise SaslError("user name and password must not be empty")
-        if self._username is None:
-            self._username = text
-            return b"Password:"
-        return Login("", self._username, text)
+def plain(response: bytes) -> Login:
+    """RFC 4616 2: ``[authzid] NUL authcid NUL passwd``."""
+    fields = response.split(b"\0")
+    if len(fields) != 3:
+        raise SaslError("PLAIN takes three fields")
+    authzid, username, password = (text(field) for field in fields)
+    if not username or not password:
+        raise SaslError("user name and password must not be empty")
+    # RFC 4616 2: acting as another user is for the server to allow; we never do
+    if authzid and authzid.lower() != username.lower():
+        raise SaslNotAuthorized("acting as another user is not allowed")
+    return Login(username, password)
 
 
-MECHANISMS: Mapping[str, Callable[[], Exchange]] = MappingProxyType({"PLAIN": Plain, "LOGIN": PlainLogin})
-"""What we offer, best first."""
+def one_field(response: bytes) -> str:
+    """A message that is one name or password, as LOGIN has them."""
+    field = text(response)
+    if not field or "\0" in field:
+        raise SaslError("user name and password must not be empty")
+    return field
 
 
-def mechanism(name: str) -> Exchange | None:
-    """A new exchange of this mechanism (in any case), None when we do not offer it."""
-    begin = MECHANISMS.get(name.upper())
-    return begin() if begin is not None else None
+# RFC 7628 3.1: gs2-header kvsep *kvpair kvsep; channel binding is not possible with a token that is no proof
+_GS2 = re.compile(r"[ny],(?:a=([^,\x00\x01]*))?,")
+# RFC 6750 2.1: b64token
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+
+def oauthbearer(response: bytes) -> Bearer:
+    """RFC 7628 3.1: ``n,a=user,^Ahost=...^Aport=...^Aauth=Bearer token^A^A``."""
+    header, *pairs = _separated(response)
+    found = _GS2.fullmatch(header)
+    if found is None:
+        raise SaslError("OAUTHBEARER begins with a header of GS2")
+    # RFC 5801 4: a saslname
+    username = (found[1] or "").replace("=2C", ",").replace("=3D", "=")
+    return Bearer(username, _token(pairs))
+
+
+def xoauth2(response: bytes) -> Bearer:
+    """Google's form: ``user=name^Aauth=Bearer token^A^A``."""
+    header, *pairs = _separated(response)
+    name, equals, username = header.partition("=")
+    if name != "user" or not equals or not username:
+        raise SaslError("XOAUTH2 begins with the user")
+    return Bearer(username, _token(pairs))
+
+
+def _separated(response: bytes) -> list[str]:
+    if len(response) > MAX_LINE:
+        raise SaslError("message too long")
+    if not response.endswith(b"\1\1"):
+        raise SaslError("the message must end with two separators")
+    try:
+        return response[:-2].decode("utf-8").split("\1")
+    except UnicodeDecodeError:
+        raise SaslError("messages must be UTF-8") from None
+
+
+def _token(pairs: list[str]) -> str:
+    values = [pair.partition("=")[2] for pair in pairs if pair.partition("=")[0].lower() == "auth"]
+    found = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
+    if found is None:
+        raise SaslError("one bearer token expected")
+    return found[1]
 
 
 def decode(line: bytes) -> bytes:
@@ -110,13 +123,13 @@ def decode(line: bytes) -> bytes:
     """
     if len(line) > MAX_LINE:
         raise SaslError("response too long")
-    text = line.rstrip(b"\r\n")
-    if text == b"*":  # RFC 4954 4, RFC 3501 6.2.2, RFC 5034 4
+    encoded = line.rstrip(b"\r\n")
+    if encoded == b"*":  # RFC 4954 4, RFC 3501 6.2.2, RFC 5034 4
         raise SaslCancelled("authentication cancelled")
-    if text == b"=":  # RFC 4954 4: an initial response that is present and empty
+    if encoded == b"=":  # RFC 4954 4: an initial response that is present and empty
         return b""
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return binascii.a2b_base64(encoded, strict_mode=True)
     except binascii.Error:
         raise SaslError("not base64") from None
 
@@ -126,7 +139,8 @@ def encode(challenge: bytes) -> bytes:
     return binascii.b2a_base64(challenge, newline=False)
 
 
-def _text(field: bytes) -> str:
+def text(field: bytes) -> str:
+    """A name or password."""
     if len(field) > MAX_FIELD:
         raise SaslError("user name or password too long")
     try:

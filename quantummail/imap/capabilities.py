@@ -37,6 +37,11 @@ def names() -> list[str]:
     return list(_OFFERS)
 
 
+def takes_passwords(mechanisms: tuple[str, ...]) -> bool:
+    """Whether LOGIN works: where passwords are taken at all."""
+    return "PLAIN" in mechanisms or "LOGIN" in mechanisms
+
+
 def advertised(
     settings: ImapSettings, *, logged_in: bool, starttls: bool = False, mechanisms: tuple[str, ...] = ()
 ) -> str:
@@ -59,5 +64,7 @@ def advertised(
         if starttls:
             words.append("STARTTLS")
         # RFC 3501 6.2.3: LOGINDISABLED where LOGIN is refused
-        words += [f"AUTH={name}" for name in mechanisms] or ["LOGINDISABLED"]
+        words += [f"AUTH={name}" for name in mechanisms]
+        if not takes_passwords(mechanisms):
+            words.append("LOGINDISABLED")
     return " ".join(words)

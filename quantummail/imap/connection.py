@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -34,6 +34,10 @@ class Wire(Protocol):
     connection_id: str
     tls: bool
 
+    @property
+    def tls_handle(self) -> Any:
+        """OpenSSL's connection when the handshake is done; None without TLS."""
+
     def write(self, data: bytes) -> None:
         """Send octets."""
 
@@ -57,6 +61,9 @@ class Wire(Protocol):
 
     def expel(self) -> None:
         """End the connection: the account may not be used any more."""
+
+    def acknowledge(self) -> None:
+        """Let the client know at once that its octets have come: it waits for that before it sends the rest."""
 
     def swallow(self, size: int, refused: Refused) -> None:
         """Read over the octets of a refused literal and the rest of its command, then say so."""

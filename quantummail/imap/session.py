@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.auth import sasl
+from twisted.logger import Logger
+
+from quantummail.auth.login import Peer
 from quantummail.imap import capabilities
+from quantummail.imap.framing import Refused
 from quantummail.imap.grammar.charsets import OFFERED, BadCharset
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
 from quantummail.imap.grammar.mailbox import InvalidMailbox
@@ -14,6 +17,7 @@ from quantummail.imap.registry import ANY, COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
 from quantummail.store import errors
+from quantummail.tls.channel import Channel
 from quantummail.wire.clients import is_local
 
 if TYPE_CHECKING:
@@ -166,7 +170,14 @@ class Session:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """The names of the SASL mechanisms that are offered."""
-        return tuple(name for name in sasl.MECHANISMS if self.settings.offers(f"AUTH={name}"))
+        return self.authenticator.offered(Channel.of(self.wire.tls_handle), self.settings.offers)
+
+    @property
+    def peer(self) -> Peer:
+        """Who logs in here, for the authenticator."""
+        wire = self.wire
+        return Peer("imaps" if self.settings.implicit_tls else "imap", wire.client, wire.connection_id,
+                    Channel.of(wire.tls_handle), wire.expel)
 
     def capability(self) -> str:
         """The capabilities as they are now."""

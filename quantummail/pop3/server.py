@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.logger import Logger
 
-from quantummail.auth.login import LoginFailed, LoginUnavailable
+from quantummail.auth.login import LoginFailed, LoginUnavailable, Peer
 from quantummail.auth.sasl import MAX_LINE as MAX_AUTH_LINE
-from quantummail.auth.sasl import MECHANISMS, SaslError, decode, encode, mechanism
+from quantummail.auth.sasl import SaslError, decode, encode
 from quantummail.pop3.grammar import MAX_LINE, Command, CommandError, parse
 from quantummail.pop3.maildrop import NoMessage
 from quantummail.pop3.multiline import END
 from quantummail.pop3.session import Session, State
 from quantummail.pop3.transaction import Interrupted, Transaction
 from quantummail.store.errors import StoreError
+from quantummail.tls.channel import Channel
 from quantummail.wire.clients import is_local
 from quantummail.wire.connection import Connection
 from quantummail.wire.factory import ConnectionFactory
@@ -25,11 +26,14 @@ from quantummail.wire.lines import LineTooLong
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
+    from quantummail.auth.exchanges import Exchange
     from quantummail.auth.login import Authenticator
-    from quantummail.auth.sasl import Exchange
     from quantummail.pop3.maildrops import Maildrops
     from quantummail.store.records import User
     from quantummail.wire.admission import ConnectionLimits
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,12 @@ class Pop3Settings:
     login_timeout: float = 180.0
     idle_timeout: float = 600.0
     """RFC 1939 3: at least ten minutes."""
+    disabled: frozenset[str] = frozenset()
+    """Capabilities that are switched off, in the words of CAPA; mechanisms as ``AUTH=PLAIN``."""
+
+    def offers(self, capability: str) -> bool:
+        """Whether a capability is switched on."""
+        return capability not in self.disabled
 
 
 class POP3Factory(ConnectionFactory):
@@ -87,7 +97,8 @@ class POP3Connection(Connection):
         settings = self.factory.settings
         self.session = Session(
             tls=self.tls or settings.implicit_tls, stls=self.factory.tls_context is not None,
-            plaintext=settings.plaintext_login and is_local(self.client), mechanisms=tuple(MECHANISMS),
+            plaintext=settings.plaintext_login and is_local(self.client), mechanisms=self._mechanisms,
+            disabled=settings.disabled,
         )
         # No angle brackets: they would offer APOP (RFC 1939 7)
         self.ok(f"{settings.hostname} POP3 ready")
@@ -214,9 +225,9 @@ class POP3Connection(Connection):
 
     async def _auth(self, command: Command) -> None:
         if not command.text:
-            self.write(b"+OK\r\n" + "".join(f"{name}\r\n" for name in self.session.mechanisms).encode() + END)
+            self.write(b"+OK\r\n" + "".join(f"{name}\r\n" for name in self._mechanisms()).encode() + END)
             return
-        exchange = mechanism(command.text)
+        exchange = self.factory.authenticator.exchange(command.text, self._peer(), self.factory.settings.offers)
         if exchange is None:
             self._refuse("unknown mechanism")
         elif command.initial is not None:
@@ -231,35 +242,46 @@ class POP3Connection(Connection):
     async def _answer(self, exchange: Exchange, line: bytes) -> None:
         self._exchange = None
         try:
-            result = exchange.answer(decode(line))
+            result = await self._tried(exchange.answer(decode(line)))
         except SaslError as error:
             self._login_failed(str(error))
             return
         if isinstance(result, bytes):
             self._challenge(exchange, result)
-        else:
-            await self._login(result.username, result.password)
+        elif result is not None:
+            await self._logged_in_as(result)
 
     # Logging in.
 
     async def _login(self, username: str, password: str) -> None:
-        factory = self.factory
+        user = await self._tried(self.factory.authenticator.login(username, password, self._peer()))
+        if user is not None:
+            await self._logged_in_as(user)
+
+    async def _tried(self, attempt: Coroutine[Any, Any, T]) -> T | None:
+        """What comes of an attempt to log in; None when it has failed, and that was said."""
         try:
-            user = await factory.authenticator.login(
-                username, password, protocol=factory.name, client=self.client, connection=self.connection_id,
-                end=self.expel)
+            return await attempt
         except LoginFailed as error:
             self._login_failed(f"[AUTH] {error}")
         except LoginUnavailable as error:
             self._login_failed(f"[SYS/TEMP] {error}")
-        else:
-            self._logged_in = user.id
-            try:
-                if not self.closing:
-                    await self._enter(user)
-            finally:
-                if self.transaction is None:
-                    self._release()
+        return None
+
+    async def _logged_in_as(self, user: User) -> None:
+        self._logged_in = user.id
+        try:
+            if not self.closing:
+                await self._enter(user)
+        finally:
+            if self.transaction is None:
+                self._release()
+
+    def _peer(self) -> Peer:
+        return Peer(self.factory.name, self.client, self.connection_id, Channel.of(self.tls_handle), self.expel)
+
+    def _mechanisms(self) -> tuple[str, ...]:
+        return self.factory.authenticator.offered(Channel.of(self.tls_handle), self.factory.settings.offers)
 
     def _login_failed(self, text: str) -> None:
         self.session.failed()
@@ -278,7 +300,7 @@ class POP3Connection(Connection):
         mailbox = await maildrops.open(user)
         settings = self.factory.settings
         self.transaction = Transaction(self, maildrops.store, user, mailbox, settings.max_messages)
-        self.session.entered()
+        self.session.entered(frozenset(user.disabled_capabilities))
         self.idle_timeout = settings.idle_timeout
         self.ok(self.transaction.welcome())
 

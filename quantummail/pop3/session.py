@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 
@@ -26,22 +27,32 @@ _LEGAL: dict[str, frozenset[State]] = {
 
 _ALWAYS = ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER",
            "IMPLEMENTATION QuantumMail")
+# Commands that are capabilities, too
+_OPTIONAL = frozenset({"TOP", "UIDL", "UTF8", "STLS", "USER"})
+
+SWITCHABLE = ("AUTH-RESP-CODE", "EXPIRE", "IMPLEMENTATION", "PIPELINING", "RESP-CODES", "SASL", "STLS", "TOP", "UIDL",
+              "USER", "UTF8")
+"""Besides these there are the mechanisms, ``AUTH=PLAIN`` and so on."""
 
 
 class Session:
     """The state of one session. `refusal` decides whether a command is legal, before it is done."""
 
-    __slots__ = ("failures", "mechanisms", "plaintext", "state", "stls", "tls", "username", "utf8")
+    __slots__ = ("disabled", "failures", "mechanisms", "plaintext", "state", "stls", "tls", "username", "utf8")
 
-    def __init__(self, *, tls: bool, stls: bool, plaintext: bool, mechanisms: tuple[str, ...]) -> None:
+    def __init__(self, *, tls: bool, stls: bool, plaintext: bool, mechanisms: Callable[[], Sequence[str]],
+                 disabled: frozenset[str] = frozenset()) -> None:
         """
         :param stls: whether STLS is offered while there is no TLS.
         :param plaintext: whether this client may send a password without TLS.
+        :param mechanisms: asked for the names of the SASL mechanisms that can work now.
+        :param disabled: what is switched off, in the words of CAPA.
         """
         self.tls = tls
         self.stls = stls
         self.plaintext = plaintext
         self.mechanisms = mechanisms
+        self.disabled = disabled
         self.state = State.AUTHORIZATION
         self.username = ""
         self.utf8 = False
@@ -56,6 +67,8 @@ class Session:
         """Why this command is not legal now, in words for the client; None if it is."""
         if self.state not in _LEGAL[verb]:
             return "please log in first" if self.state is State.AUTHORIZATION else "not after login"
+        if self._is_off(verb):
+            return "this command is switched off"
         if verb in ("USER", "PASS", "AUTH") and not self.may_login:
             # RFC 2595 2.2: a server may refuse passwords in the clear
             return "passwords are not taken without TLS: use STLS first, or port 995"
@@ -74,6 +87,11 @@ class Session:
             return "STLS comes before UTF8"
         return None
 
+    def _is_off(self, verb: str) -> bool:
+        if verb in ("USER", "PASS"):
+            return "USER" in self.disabled
+        return (verb in _OPTIONAL and verb in self.disabled) or (verb == "AUTH" and "SASL" in self.disabled)
+
     def secured(self) -> None:
         """TLS begins: everything said before is forgotten (RFC 2595 4)."""
         self.tls = True
@@ -85,8 +103,9 @@ class Session:
         self.username = ""
         self.failures += 1
 
-    def entered(self) -> None:
-        """A login has succeeded."""
+    def entered(self, disabled: frozenset[str] = frozenset()) -> None:
+        """A login has succeeded, of an account that does without these capabilities, too."""
+        self.disabled |= disabled
         self.username = ""
         self.state = State.TRANSACTION
 
@@ -94,7 +113,10 @@ class Session:
         """The lines of CAPA (RFC 2449 6), as they are true now."""
         lines = list(_ALWAYS)
         if self.may_login:
-            lines += ["USER", "SASL " + " ".join(self.mechanisms)]
+            lines.append("USER")
+            mechanisms = self.mechanisms()
+            if mechanisms:
+                lines.append("SASL " + " ".join(mechanisms))
         if self.state is State.AUTHORIZATION and self.stls and not self.tls:
             lines.append("STLS")
-        return lines
+        return [line for line in lines if line.partition(" ")[0] not in self.disabled]

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.smtp.login import Exchange
     from quantummail.smtp.receiver import Content
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.store import Store
 
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
-NO_LOGIN = Reply(503, "5.5.1", "There is no login on this port")
 CANNOT_VERIFY = Reply(252, "2.1.5", "Cannot verify the user, but will take mail for it")
 
 
@@ -100,11 +100,15 @@ class MXReceiver:
     def _heading(self, envelope: Envelope) -> bytes:
         return final_delivery(envelope) + received(envelope, self._settings.hostname, time.time())
 
-    async def authenticate(
-        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
-    ) -> tuple[Reply, str]:
+    def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
         """Strangers do not log in here."""
-        return NO_LOGIN, ""
+        return ()
+
+    def exchange(
+        self, mechanism: str, client: Client, tls: object, disabled: frozenset[str], end: Callable[[], None],
+    ) -> Exchange:
+        """Never asked for, because there are no mechanisms."""
+        raise NotImplementedError("nobody logs in here")
 
     def logged_out(self) -> None:
         """Nobody was logged in."""

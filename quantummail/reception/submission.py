@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.logger import Logger
 
-from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable, Peer
+from quantummail.auth.sasl import SaslError
 from quantummail.message.address import Address
 from quantummail.message.headers import MAX_OCTETS, header_end
 from quantummail.reception.authorship import Authorship, fields_end
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
 from quantummail.reception.recipients import UNKNOWN, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
+from quantummail.smtp.login import Outcome
 from quantummail.smtp.reply import NO_ROOM, Refusal, Reply
+from quantummail.tls.channel import Channel
 
 if TYPE_CHECKING:
+    from quantummail.auth.exchanges import Exchange as SaslExchange
     from quantummail.auth.sessions import End
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
     from quantummail.reception.mx import ReceptionSettings
+    from quantummail.smtp.login import Exchange
     from quantummail.smtp.receiver import Content
+    from quantummail.store.records import User
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.store import Store
 
@@ -62,24 +69,23 @@ class SubmissionReceiver:
         self._authorship = Authorship(store.directory, settings.hostname)
         self._login: tuple[int, End] | None = None
 
-    async def authenticate(
-        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
-    ) -> tuple[Reply, str]:
-        """Check a login. Nobody acts for somebody else."""
-        try:
-            user = await self._authenticator.login(
-                username, password, protocol=self._protocol, client=client.address, connection=client.connection,
-                end=end,
-            )
-        except LoginFailed:
-            return LOGIN_FAILED, ""
-        except LoginUnavailable:
-            return LOGIN_UNAVAILABLE, ""
+    def mechanisms(self, tls: Any, disabled: frozenset[str]) -> Sequence[str]:
+        """What our users can log in with."""
+        return self._authenticator.offered(Channel.of(tls), lambda name: name not in disabled)
+
+    def exchange(
+        self, mechanism: str, client: Client, tls: Any, disabled: frozenset[str], end: Callable[[], None],
+    ) -> Exchange:
+        """Begin a login."""
+        peer = Peer(self._protocol, client.address, client.connection, Channel.of(tls), end)
+        begun = self._authenticator.exchange(mechanism, peer, lambda name: name not in disabled)
+        if begun is None:
+            raise NotImplementedError(f"{mechanism} is not among the mechanisms")
+        return _Login(begun, partial(self._logged_in, end))
+
+    def _logged_in(self, end: End, user: User) -> Outcome:
         self._login = (user.id, end)
-        if authzid and authzid.lower() not in (username.lower(), user.address):
-            self.logged_out()
-            return LOGIN_FAILED, ""
-        return LOGGED_IN, user.address
+        return Outcome(LOGGED_IN, user.address, frozenset(user.disabled_capabilities))
 
     def logged_out(self) -> None:
         """The login is over."""
@@ -148,3 +154,29 @@ class SubmissionReceiver:
             envelope, self._recipients.targets(envelope), heading, body, body_start=end
         )
         return [reply_for(envelope.id, outcomes)]
+
+
+class _Login:
+    """An exchange whose end is a reply of SMTP."""
+
+    __slots__ = ("_exchange", "_logged_in")
+
+    def __init__(self, exchange: SaslExchange, logged_in: Callable[[User], Outcome]) -> None:
+        self._exchange = exchange
+        self._logged_in = logged_in
+
+    def begin(self) -> bytes:
+        """The first challenge."""
+        return self._exchange.begin()
+
+    async def answer(self, response: bytes) -> bytes | Outcome:
+        """The next challenge, or the end."""
+        try:
+            result = await self._exchange.answer(response)
+        except SaslError as error:
+            return Outcome(Reply(535, "5.7.8", f"Authentication failed: {error}"))
+        except LoginFailed:
+            return Outcome(LOGIN_FAILED)
+        except LoginUnavailable:
+            return Outcome(LOGIN_UNAVAILABLE)
+        return result if isinstance(result, bytes) else self._logged_in(result)

@@ -8,7 +8,6 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from quantummail.auth.hashing import Hashing
 from quantummail.auth.login import Authenticator, LoginLimits
-from quantummail.auth.sasl import MECHANISMS
 from quantummail.imap.server import IMAPFactory, UserSessions
 from quantummail.imap.settings import ImapSettings
 from quantummail.pop3.maildrops import Maildrops
@@ -88,8 +87,7 @@ class Parts:
             max_messages=section.max_messages, max_errors=section.max_errors, max_junk=section.max_junk_commands,
             max_logins=getattr(section, "max_login_attempts", 0), command_timeout=section.idle_timeout,
             data_timeout=section.data_timeout)
-        return SMTPFactory(name, self._reactor, limits, settings, self._receivers.maker(name),
-                           MECHANISMS if settings.mode == "submission" else {}, self._tls)
+        return SMTPFactory(name, self._reactor, limits, settings, self._receivers.maker(name), self._tls)
 
     def _imap(self, name: str, limits: ConnectionLimits, section: ImapSection) -> ConnectionFactory:
         settings = ImapSettings(

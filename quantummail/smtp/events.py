@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantummail.message.envelope import Recipient, Sender
-from quantummail.smtp.login import Login
 from quantummail.smtp.reply import Reply
 
 
@@ -46,9 +45,18 @@ class VrfyAsked:
 
 @dataclass(frozen=True, slots=True)
 class LoginAsked:
-    """AUTH has brought a claim: `login_answered` takes the reply and the user."""
+    """AUTH: begin an exchange; `challenged` or `login_answered` takes what comes of it."""
 
-    login: Login
+    mechanism: str
+    initial: bytes | None
+    """The initial response; None: the server begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """The client's answer to a challenge: it goes to the exchange that is under way."""
+
+    response: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +84,5 @@ class MessageRefused:
     replies: tuple[Reply, ...]
 
 
-Event = (Reply | MessageRefused | Farewell | StartTls | MailAsked | RcptAsked | VrfyAsked | LoginAsked | DataAsked
-         | Block | Complete)
+Event = (Reply | MessageRefused | Farewell | StartTls | MailAsked | RcptAsked | VrfyAsked | LoginAsked | Responded
+         | DataAsked | Block | Complete)

@@ -1,24 +1,23 @@
-"""What the SMTP session needs of SASL (RFC 4954). The mechanisms themselves are handed in."""
+"""What the SMTP session needs of SASL (RFC 4954). Mechanisms, users and passwords are behind the receiver."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from quantummail.smtp.reply import Reply
 
-class Login(Protocol):
-    """What a client claims, to be checked by `Receiver.authenticate`."""
 
-    @property
-    def authzid(self) -> str:
-        """Whom the client wants to act for; empty: the user himself."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an exchange has ended."""
 
-    @property
-    def username(self) -> str:
-        """Who the client says it is."""
-
-    @property
-    def password(self) -> str:
-        """Its proof."""
+    reply: Reply
+    """235, or a refusal."""
+    user: str = ""
+    """The account's address when the reply is positive."""
+    disabled: frozenset[str] = frozenset()
+    """Extensions that the account does without, in the words of EHLO."""
 
 
 class Exchange(Protocol):
@@ -27,8 +26,5 @@ class Exchange(Protocol):
     def begin(self) -> bytes:
         """The first challenge, not yet in base64."""
 
-    def answer(self, response: bytes) -> bytes | Login:
-        """Take a decoded response: the next challenge, or the whole claim.
-
-        Raises ValueError when the exchange cannot go on; its text is fit for the client.
-        """
+    async def answer(self, response: bytes) -> bytes | Outcome:
+        """Take a decoded response: the next challenge, or the end."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.smtp.login import Exchange
     from quantummail.smtp.reply import Reply
 
 
@@ -52,12 +53,19 @@ class Receiver(Protocol):
         A positive reply is a promise: the message is on stable storage.
         """
 
-    async def authenticate(
-        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
-    ) -> tuple[Reply, str]:
-        """Check a login. The reply (235, 535 or 454), and the account's address when it is positive.
+    def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
+        """The SASL mechanisms that can work now, best first; none where nobody logs in.
 
-        `end` is called if the account may not be used any more, until `logged_out`.
+        :param tls: OpenSSL's connection, None without TLS.
+        :param disabled: what is switched off, mechanisms as ``AUTH=PLAIN``.
+        """
+
+    def exchange(
+        self, mechanism: str, client: Client, tls: object, disabled: frozenset[str], end: Callable[[], None],
+    ) -> Exchange:
+        """Begin one of the `mechanisms`.
+
+        `end` is called if the account may not be used any more, from the end of the exchange until `logged_out`.
         """
 
     def logged_out(self) -> None:

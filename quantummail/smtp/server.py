@@ -40,6 +40,7 @@ class SMTPConnection(Connection):
         self._content: Content | None = None
         self._content_in_use = False
         self._client: Client | None = None
+        self._exchange: Exchange | None = None
 
     # What the connection calls.
 
@@ -49,7 +50,7 @@ class SMTPConnection(Connection):
             self.buffer, self.settings, tls=self.tls or self.settings.implicit_tls,
             offers_tls=factory.tls_context is not None and not self.settings.implicit_tls,
             plaintext_login=self.settings.plaintext_login and is_local(self.client),
-            mechanisms=factory.mechanisms,
+            mechanisms=self._mechanisms,
         )
         # RFC 5321 4.3.1: a client waits for the greeting
         self.early_talker = len(self.buffer) > 0
@@ -97,6 +98,9 @@ class SMTPConnection(Connection):
         self.session.expel()
         self.wake()
 
+    def _mechanisms(self) -> Sequence[str]:
+        return self.receiver.mechanisms(self.tls_handle, self.settings.disabled)
+
     # The events of the session.
 
     def _say(self, reply: Reply) -> None:
@@ -135,12 +139,26 @@ class SMTPConnection(Connection):
         self._say(self.session.answered(await self.receiver.vrfy(self.who(), event.argument)))
 
     async def _on_login(self, event: events.LoginAsked) -> None:
-        login = event.login
-        reply, user = await self.receiver.authenticate(
-            self.who(), login.authzid, login.username, login.password, self.expel)
+        self._exchange = self.receiver.exchange(
+            event.mechanism, self.who(), self.tls_handle, self.settings.disabled, self.expel)
+        if event.initial is None:
+            self._say(self.session.challenged(self._exchange.begin()))
+        else:
+            await self._answer(event.initial)
+
+    async def _on_response(self, event: events.Responded) -> None:
+        await self._answer(event.response)
+
+    async def _answer(self, response: bytes) -> None:
+        assert self._exchange is not None
+        outcome = await self._exchange.answer(response)
+        if isinstance(outcome, bytes):
+            self._say(self.session.challenged(outcome))
+            return
+        self._exchange = None
         if self.closing:
             self.receiver.logged_out()
-        self._say(self.session.login_answered(reply, user))
+        self._say(self.session.login_answered(outcome))
 
     async def _on_data(self, _: events.DataAsked) -> None:
         try:
@@ -223,17 +241,14 @@ class SMTPFactory(ConnectionFactory):
     """One SMTP, submission or LMTP listener.
 
     :param receiver_factory: makes the receiver of each connection.
-    :param mechanisms: SASL mechanisms by name, for `mode` submission.
     :param tls_context: for `startTLS` of transports; None: STARTTLS is not offered.
     """
 
     def __init__(self, name: str, clock: IReactorTime, limits: ConnectionLimits, settings: SmtpSettings,
-                 receiver_factory: Callable[[], Receiver], mechanisms: Mapping[str, Callable[[], Exchange]],
-                 tls_context: object | None) -> None:
+                 receiver_factory: Callable[[], Receiver], tls_context: object | None) -> None:
         super().__init__(name, clock, limits)
         self.settings = settings
         self.receiver_factory = receiver_factory
-        self.mechanisms = mechanisms
         self.tls_context = tls_context
 
     def new_connection(self) -> Connection:
@@ -248,6 +263,7 @@ _ANSWERS: Mapping[type, Callable[[SMTPConnection, Any], Awaitable[None]]] = {
     events.MessageRefused: SMTPConnection._on_refused, events.Farewell: SMTPConnection._on_farewell,
     events.StartTls: SMTPConnection._on_start_tls, events.MailAsked: SMTPConnection._on_mail,
     events.RcptAsked: SMTPConnection._on_rcpt, events.VrfyAsked: SMTPConnection._on_vrfy,
-    events.LoginAsked: SMTPConnection._on_login, events.DataAsked: SMTPConnection._on_data,
+    events.LoginAsked: SMTPConnection._on_login, events.Responded: SMTPConnection._on_response,
+    events.DataAsked: SMTPConnection._on_data,
     events.Block: SMTPConnection._on_block, events.Complete: SMTPConnection._on_complete,
 }

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.message.ids import new_id
-from quantummail.smtp import events, grammar, order
+from quantummail.smtp import events, extensions, grammar, order
 from quantummail.smtp.data import BARE_LINE_END, TOO_BIG, ChunkReader, DataReader
-from quantummail.smtp.login import Exchange
+from quantummail.smtp.login import Outcome
 from quantummail.smtp.order import State
 from quantummail.smtp.reply import Refusal, Reply
 from quantummail.smtp.settings import SmtpSettings
@@ -40,19 +40,21 @@ class ServerSession:
     :param tls: whether the connection began with TLS.
     :param plaintext_login: whether this client may log in without TLS.
     :param offers_tls: whether STARTTLS can be done.
-    :param mechanisms: SASL mechanisms by name, best first.
+    :param mechanisms: asked for the names of the SASL mechanisms that can work now, best first.
     """
 
     def __init__(self, buffer: LineBuffer, settings: SmtpSettings, *, tls: bool = False, offers_tls: bool = False,
                  plaintext_login: bool = False,
-                 mechanisms: Mapping[str, Callable[[], Exchange]] | None = None) -> None:
+                 mechanisms: Callable[[], Sequence[str]] = tuple) -> None:
         self.buffer = buffer
         self.settings = settings
         self.tls = tls
         self.offers_tls = offers_tls
         self.plaintext_login = plaintext_login
         self.lmtp = settings.mode == "lmtp"
-        self.mechanisms = dict(mechanisms or {}) if settings.mode == "submission" else {}
+        self._mechanisms = mechanisms
+        self.disabled = settings.disabled
+        """Extensions that are switched off: for all, and from a login on for the account."""
         self.helo = ""
         self.extended = False
         self.user = ""
@@ -60,7 +62,7 @@ class ServerSession:
         self._junk = 0
         self._messages = 0
         self._failed_logins = 0
-        self._exchange: Exchange | None = None
+        self._authenticating = False
         self._ending: events.Farewell | None = None
         self._skipped = 0
         self._skip_reply = _UNKNOWN
@@ -117,17 +119,17 @@ class ServerSession:
         if self._skipped:
             return self._skip_event()
         try:
-            line = self.buffer.take_line(grammar.MAX_AUTH_LINE if self.mechanisms else grammar.MAX_COMMAND_LINE)
+            line = self.buffer.take_line(grammar.MAX_AUTH_LINE if self._logs_in else grammar.MAX_COMMAND_LINE)
         except LineTooLong:
-            exchange, self._exchange = self._exchange, None
-            return self.answered(_TOO_LONG if exchange is None else _TOO_LONG_AUTH)
+            authenticating, self._authenticating = self._authenticating, False
+            return self.answered(_TOO_LONG_AUTH if authenticating else _TOO_LONG)
         if line is None:
             return None
         if not line.endswith(b"\r\n") and self.settings.mode == "mx" and not self.settings.normalize_line_ends:
             # RFC 5321 2.3.8: elsewhere a LF may be text, and what stands behind it is no command of who sent the text
             return self._last_word(_BARE_LF)
         try:
-            return self._response(line) if self._exchange is not None else self._command(line)
+            return self._response(line) if self._authenticating else self._command(line)
         except Refusal as refusal:
             return self.answered(refusal.reply)
 
@@ -169,13 +171,19 @@ class ServerSession:
             return reply
         return self.answered(reply)
 
-    def login_answered(self, reply: Reply, user: str) -> Reply:
-        """The receiver's answer to `LoginAsked`; `user` counts when the reply is positive."""
-        if reply.positive:
-            self.user = user
-        elif reply.code >= 500:
+    def challenged(self, challenge: bytes) -> Reply:
+        """The mechanism's answer to `LoginAsked` or `Responded`: the next line is a response (RFC 4954 4)."""
+        self._authenticating = True
+        return Reply(334, "", binascii.b2a_base64(challenge, newline=False).decode("ascii"))
+
+    def login_answered(self, outcome: Outcome) -> Reply:
+        """The end of what `LoginAsked` began."""
+        if outcome.reply.positive:
+            self.user = outcome.user
+            self.disabled = self.settings.disabled | outcome.disabled
+        elif outcome.reply.code >= 500:
             self._login_failed()
-        return self.answered(reply)
+        return self.answered(outcome.reply)
 
     def data_accepted(self) -> Reply:
         """There is a place for the content that `DataAsked` announced."""
@@ -202,7 +210,8 @@ class ServerSession:
         self.tls = True
         self.helo = self.user = ""
         self.extended = False
-        self._exchange = None
+        self._authenticating = False
+        self.disabled = self.settings.disabled
         self.state = State.START
         self._reset()
 
@@ -214,7 +223,7 @@ class ServerSession:
 
     def _command(self, line: bytes) -> events.Event | None:
         verb, argument = grammar.split(line)
-        run = _COMMANDS.get(verb)
+        run = _COMMANDS.get(verb) if extensions.COMMANDS.get(verb) not in self.disabled else None
         if run is None or ((verb == "LHLO") != self.lmtp and verb in _HELLO):
             # RFC 2033 4.1: LMTP has LHLO and neither HELO nor EHLO
             return events.Farewell(_UNKNOWN) if verb in _HTTP else self.answered(_UNKNOWN)
@@ -232,6 +241,10 @@ class ServerSession:
                 self._count_error()
         return run(self, verb, argument)
 
+    @property
+    def _logs_in(self) -> bool:
+        return self.settings.mode == "submission"
+
     def _may_login(self) -> bool:
         return self.tls or self.plaintext_login
 
@@ -243,24 +256,10 @@ class ServerSession:
         self._reset()
         if not self.extended:
             return Reply(250, "", self.settings.hostname)
-        return Reply(250, "", "\n".join([self.settings.hostname, *self._keywords()]))
-
-    def _keywords(self) -> list[str]:
-        """What EHLO lists (RFC 5321 4.1.1.1)."""
-        settings = self.settings
-        keywords = ["PIPELINING", f"SIZE {settings.max_size}" if settings.max_size else "SIZE", "8BITMIME",
-                    "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "CHUNKING"]
-        if settings.binarymime:
-            keywords.append("BINARYMIME")
-        limits = [f"{name}={limit}" for name, limit in
-                  (("RCPTMAX", settings.max_recipients), ("MAILMAX", settings.max_messages)) if limit]
-        if limits:  # RFC 9422
-            keywords.append("LIMITS " + " ".join(limits))
-        if self.offers_tls and not self.tls:
-            keywords.append("STARTTLS")
-        if self.mechanisms and self._may_login() and not self.user:
-            keywords.append("AUTH " + " ".join(self.mechanisms))
-        return keywords
+        return Reply(250, "", "\n".join([self.settings.hostname, *extensions.keywords(
+            self.settings, self.disabled, starttls=self.offers_tls and not self.tls,
+            mechanisms=self._mechanisms() if self._logs_in and self._may_login() and not self.user else (),
+        )]))
 
     def _mail(self, _: str, argument: str) -> events.Event:
         settings = self.settings
@@ -268,6 +267,7 @@ class ServerSession:
             # RFC 9422 4.1
             return events.Farewell(self.farewell("4.7.0", "Too many transactions in this session"))
         sender = grammar.mail(argument)
+        extensions.check_sender(sender, self.disabled)
         if settings.max_size and sender.size > settings.max_size:
             # RFC 1870 6.1
             return self.answered(TOO_BIG)
@@ -280,6 +280,7 @@ class ServerSession:
     def _rcpt(self, _: str, argument: str) -> events.Event:
         self._asked_recipients += 1
         recipient = grammar.rcpt(argument, smtputf8=self.sender is not None and self.sender.smtputf8)
+        extensions.check_recipient(recipient, self.disabled)
         if self.settings.max_recipients and len(self.recipients) >= self.settings.max_recipients:
             # RFC 5321 4.5.3.1.10
             return self.answered(Reply(452, "4.5.3", "Too many recipients"))
@@ -348,41 +349,28 @@ class ServerSession:
     # AUTH (RFC 4954).
 
     def _auth(self, _: str, argument: str) -> events.Event:
-        if not self.mechanisms or not self.extended:
+        offered = self._mechanisms() if self._logs_in else ()
+        if not offered or not self.extended:
             return self.answered(Reply(503, "5.5.1", "AUTH is not offered"))
         if self.user:
             return self.answered(Reply(503, "5.5.1", "Already authenticated"))
         if not self._may_login():
             return self.answered(Reply(538, "5.7.11", "Encryption required: say STARTTLS first"))
         wanted = grammar.auth(argument)
-        if wanted.mechanism not in self.mechanisms:
+        if wanted.mechanism not in offered:
             return self.answered(Reply(504, "5.5.4", "Mechanism is not supported"))
-        exchange = self.mechanisms[wanted.mechanism]()
-        if wanted.initial is None:
-            self._exchange = exchange
-            return _challenge(exchange.begin())
-        return self._exchanged(exchange, wanted.initial)
+        return events.LoginAsked(wanted.mechanism, None if wanted.initial is None else
+                                 grammar.sasl_octets(wanted.initial))
 
     def _response(self, line: bytes) -> events.Event:
-        exchange, self._exchange = self._exchange, None
+        self._authenticating = False
         text = line.rstrip(b"\r\n")
         if text == b"*":
             # RFC 4954 4
             return self.answered(Reply(501, "5.7.0", "Authentication cancelled"))
-        if exchange is None or not text.isascii():
+        if not text.isascii():
             raise Refusal(501, "5.5.2", "Not base64")
-        return self._exchanged(exchange, text.decode("ascii"))
-
-    def _exchanged(self, exchange: Exchange, text: str) -> events.Event:
-        response = grammar.sasl_octets(text)
-        try:
-            result = exchange.answer(response)
-        except ValueError as error:
-            return self.login_answered(Reply(535, "5.7.8", f"Authentication failed: {error}"), "")
-        if not isinstance(result, bytes):
-            return events.LoginAsked(result)
-        self._exchange = exchange
-        return _challenge(result)
+        return events.Responded(grammar.sasl_octets(text.decode("ascii")))
 
     def _login_failed(self) -> None:
         self._failed_logins += 1
@@ -460,10 +448,6 @@ class ServerSession:
     def _skip_event(self) -> events.Event | None:
         self._skipped -= len(self.buffer.take(self._skipped))
         return None if self._skipped else self.answered(self._skip_reply)
-
-
-def _challenge(octets: bytes) -> Reply:
-    return Reply(334, "", binascii.b2a_base64(octets, newline=False).decode("ascii"))
 
 
 _HELLO = frozenset({"HELO", "EHLO", "LHLO"})

@@ -24,6 +24,8 @@ class SmtpSettings:
     """Offer BINARYMIME (RFC 3030): honest only when whatever reads the mail copes with NUL and bare line ends."""
     normalize_line_ends: bool = False
     """Make CRLF of a bare CR or LF in messages instead of refusing them. For trusted networks only."""
+    disabled: frozenset[str] = frozenset()
+    """Extensions that are switched off, in the words of EHLO; mechanisms as ``AUTH=PLAIN``."""
     max_size: int = 26_214_400
     max_recipients: int = 1000
     max_messages: int = 10_000

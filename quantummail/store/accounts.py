@@ -237,7 +237,7 @@ def _normal_alias(address: str) -> str:
 def user_of(row: AnyRow) -> User:
     """The value of a row of `USER_COLUMNS`, which may have further columns behind."""
     *values, disabled = row[: len(USER_COLUMNS)]
-    return User(*values, tuple(disabled.split()))
+    return User(*values, disabled_capabilities=tuple(disabled.split()))
 
 
 def _add_domain_txn(transaction: Transaction, name: str) -> Domain:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -33,11 +34,35 @@ class CertificateError(Exception):
         self.text = text
 
 
+class ClientCertificate:
+    """What became of the certificate that a client showed, if it showed one. Kept as a connection's app data."""
+
+    __slots__ = ("_refused", "_seen")
+
+    def __init__(self) -> None:
+        self._seen = False
+        self._refused = False
+
+    def checked(self, *, trusted: bool) -> None:
+        """OpenSSL has looked at one certificate of the chain."""
+        self._seen = True
+        self._refused = self._refused or not trusted
+
+    @property
+    def verified(self) -> bool:
+        """Whether there was one, and all of its chain is trusted."""
+        return self._seen and not self._refused
+
+
 class _Identity:
     """One certificate with its key, ready for use, and the names that are in it."""
 
-    def __init__(self, certificate: Path, private_key: Path, minimum_version: str, tickets: bool) -> None:
-        self.context = _context(certificate, private_key, minimum_version, tickets)
+    def __init__(self, certificate: Path, private_key: Path, minimum_version: str, tickets: bool,
+                 client_ca: Path | None = None) -> None:
+        # A resumed session would not show the certificate again
+        self.context = _context(certificate, private_key, minimum_version, tickets and client_ca is None)
+        if client_ca is not None:
+            _ask_clients(self.context, client_ca)
         self.names = _names(certificate)
 
     def serves(self, name: str) -> bool:
@@ -67,15 +92,21 @@ class ServerTLS:
 
     def __init__(
         self, pairs: Sequence[tuple[Path, Path]], minimum_version: str = "1.2", session_tickets: bool = True,
+        client_ca: Path | None = None,
     ) -> None:
-        """`pairs`: certificate and private key, the default first. Raises CertificateError."""
+        """`pairs`: certificate and private key, the default first. Raises CertificateError.
+
+        :param client_ca: certificates of authorities that vouch for clients; with it clients are asked for
+            certificates, but need not have any.
+        """
         self._pairs = tuple(pairs)
         self._minimum_version = minimum_version
         self._tickets = session_tickets
+        self._client_ca = client_ca
         self._identities = self._read()
 
     def _read(self) -> tuple[_Identity, ...]:
-        identities = tuple(_Identity(certificate, key, self._minimum_version, self._tickets)
+        identities = tuple(_Identity(certificate, key, self._minimum_version, self._tickets, self._client_ca)
                            for certificate, key in self._pairs)
         identities[0].context.set_tlsext_servername_callback(self._choose)
         return identities
@@ -96,7 +127,10 @@ class ServerTLS:
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N802
         """A connection that begins with the default certificate (IOpenSSLServerConnectionCreator)."""
-        return SSL.Connection(self._identities[0].context, None)
+        connection = SSL.Connection(self._identities[0].context, None)
+        if self._client_ca is not None:
+            connection.set_app_data(ClientCertificate())
+        return connection
 
     def _choose(self, connection: SSL.Connection) -> None:
         # Outlook asks for the name with a trailing dot
@@ -127,6 +161,27 @@ def _context(certificate: Path, private_key: Path, minimum_version: str, tickets
     except SSL.Error:
         raise CertificateError(private_key, f"not the key of {certificate}") from None
     return context
+
+
+def _ask_clients(context: SSL.Context, client_ca: Path) -> None:
+    def look(connection: SSL.Connection, _certificate: object, _error: int, _depth: int, trusted: int) -> bool:
+        shown = connection.get_app_data()
+        if isinstance(shown, ClientCertificate):
+            shown.checked(trusted=bool(trusted))
+        # Whoever shows one that nobody here knows (some programs show any) gets in with a password, as before
+        return True
+
+    try:
+        authorities = x509.load_pem_x509_certificates(client_ca.read_bytes())
+        context.load_verify_locations(bytes(client_ca))
+        # RFC 8446 4.2.4: so that programs do not offer others
+        for authority in authorities:
+            context.add_client_ca(X509.from_cryptography(authority))
+    except OSError as error:
+        raise CertificateError(client_ca, error.strerror or str(error)) from error
+    except (ValueError, SSL.Error):
+        raise CertificateError(client_ca, "no certificates in PEM form") from None
+    context.set_verify(SSL.VERIFY_PEER, look)
 
 
 def _use(load: Callable[[bytes], None], path: Path, otherwise: str) -> None:

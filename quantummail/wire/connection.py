@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import IHandshakeListener, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from quantummail.message.ids import new_id
 from quantummail.wire.lines import LineBuffer
@@ -29,6 +30,7 @@ LEFT_AFTER = 1.0
 FAILURES_IN_A_ROW = 10
 
 
+@implementer(IHandshakeListener)
 class Connection(Protocol):
     """Runs :meth:`step` while there is input, and gives the transport no more than the peer takes.
 
@@ -51,6 +53,8 @@ class Connection(Protocol):
         self.client_port = 0
         self.tls = False
         self.closing = False
+        self.greeted = False
+        """Whether the dialogue has begun: under TLS from the start it does after the handshake."""
         self._busy = False
         self._input_paused = False
         self._failures = 0
@@ -65,7 +69,7 @@ class Connection(Protocol):
     # What a subclass says.
 
     async def greet(self) -> None:
-        """Called once when the connection is there (under implicit TLS: before the handshake is done)."""
+        """Called once when the connection is there (under implicit TLS: when the handshake is done)."""
 
     async def step(self) -> bool:
         """Take one command from the buffer and answer it; False when more input is needed."""
@@ -135,6 +139,13 @@ class Connection(Protocol):
         self._arm(CLOSED_AFTER)
 
     @property
+    def tls_handle(self) -> Any:
+        """OpenSSL's connection when the handshake is done; None without TLS."""
+        if not self.tls or not self.greeted or self.transport is None:
+            return None
+        return self.transport.getHandle()  # type: ignore[attr-defined]  # ITCPTransport, here with TLS
+
+    @property
     def busy(self) -> bool:
         """Whether a step is running."""
         return self._busy
@@ -165,6 +176,17 @@ class Connection(Protocol):
         transport.registerProducer(self, True)  # type: ignore[attr-defined]  # IConsumer; we produce replies
         self.factory.joined(self)
         self._arm(self.idle_timeout)
+        if not self.tls:
+            self._greet()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is there: at the start of the connection, or after `start_tls`."""
+        if not self.greeted:
+            # What we offer depends on the version of TLS and on the client's certificate
+            self._greet()
+
+    def _greet(self) -> None:
+        self.greeted = True
         self._take_turn(self._begin())
 
     def dataReceived(self, data: bytes) -> None:
@@ -264,6 +286,9 @@ class Connection(Protocol):
 
     def leave(self) -> None:
         """End the connection because the server stops."""
+        if not self.greeted:
+            self.abort()
+            return
         self.shutting_down()
         self.close()
         # The end of a TLS connection waits for the peer's, and most peers are asleep
@@ -276,7 +301,7 @@ class Connection(Protocol):
 
     def _expired(self) -> None:
         self._timer = None
-        if self.closing:
+        if self.closing or not self.greeted:
             self.abort()
         elif self._busy:
             self._arm(self.idle_timeout)

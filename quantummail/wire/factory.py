@@ -84,7 +84,7 @@ class ConnectionFactory(ServerFactory):
         """Let every running command finish, end the connections, cut off after `patience` seconds what is left."""
         self.stopping = True
         for connection in list(self.connections):
-            if not connection.busy and connection.interruptible():
+            if not connection.greeted or (not connection.busy and connection.interruptible()):
                 connection.leave()
         stopped: Deferred[None] = Deferred()
         if not self.connections:

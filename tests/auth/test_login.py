@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.auth.login import Authenticator, LoginFailed, LoginLimits, LoginUnavailable, normalised, printable
+from quantummail.auth.login import Authenticator, LoginFailed, LoginLimits, LoginUnavailable, Peer
+from quantummail.auth.names import normalised, printable
 from quantummail.store.errors import Unavailable
 from quantummail.store.records import Credentials, User
 from tests.auth.accounts import PASSWORDS, CountedHashing, MemoryUsers
@@ -36,8 +37,7 @@ class LoginCase(SynchronousTestCase):
     def login(self, username: str = "alice@example.test", password: str = SECRET,
               client: str = "192.0.2.1") -> Deferred[User]:
         """Begin a login."""
-        return Deferred.fromCoroutine(self.authenticator.login(
-            username, password, protocol="pop3", client=client, connection="c0ffee"))
+        return Deferred.fromCoroutine(self.authenticator.login(username, password, Peer("pop3", client, "c0ffee")))
 
     def lines(self) -> list[str]:
         """What was logged."""

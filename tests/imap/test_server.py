@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from quantummail.auth.login import Peer
 from quantummail.imap.server import IMAPConnection
 from quantummail.store.records import Snapshot
 from quantummail.wire.admission import ConnectionLimits
@@ -139,9 +140,9 @@ class LogTests(ImapCase):
         told: list[str] = []
         login = self.authenticator.login
 
-        async def listening(*args: Any, protocol: str, **more: Any) -> Any:
-            told.append(protocol)
-            return await login(*args, protocol=protocol, **more)
+        async def listening(username: str, password: str, peer: Peer) -> Any:
+            told.append(peer.protocol)
+            return await login(username, password, peer)
 
         self.patch(self.authenticator, "login", listening)
         self.logged_in()

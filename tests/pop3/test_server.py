@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 
 from quantummail.auth.hashing import MAX_WAITING, THREADS, Hashing
-from quantummail.auth.login import Authenticator
+from quantummail.auth.login import Authenticator, Peer
 from quantummail.pop3.server import POP3Connection, POP3Factory
 from quantummail.store.errors import Unavailable
 from quantummail.store.records import User
@@ -359,22 +359,25 @@ class OrderTests(Pop3Case):
 
     def test_name_of_the_listener_in_the_log(self) -> None:
         """The authenticator is told protocol, client and connection."""
-        told: dict[str, object] = {}
+        told: list[object] = []
         user = self.user
 
         class Curious:
             sessions = self.authenticator.sessions
 
-            async def login(self, username: str, password: str, **kwargs: object) -> User:
-                told.update(kwargs, username=username, password=password)
+            async def login(self, username: str, password: str, peer: Peer) -> User:
+                told.extend((username, password, peer))
                 return user
+
+            def offered(self, channel: object, offers: object) -> tuple[str, ...]:
+                return ()
 
         factory = self.listener("pop3s")
         factory.authenticator = Curious()  # type: ignore[assignment]  # asks back
         connection, _ = self.connect(factory, "192.0.2.9")
         self.say(connection, LOGIN)
-        self.assertEqual(told, {"username": NAME, "password": PASSWORD, "protocol": "pop3s", "client": "192.0.2.9",
-                                "connection": connection.connection_id, "end": connection.expel})
+        peer = Peer("pop3s", "192.0.2.9", connection.connection_id, None, connection.expel)
+        self.assertEqual(told, [NAME, PASSWORD, peer])
 
 
 class AccountTests(Pop3Case):

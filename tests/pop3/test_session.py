@@ -10,9 +10,29 @@ BEFORE = ("USER", "AUTH", "STLS", "UTF8")
 AFTER = ("STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "RSET", "NOOP")
 
 
-def session(*, tls: bool = False, stls: bool = True, plaintext: bool = True) -> Session:
+def session(*, tls: bool = False, stls: bool = True, plaintext: bool = True, disabled: str = "") -> Session:
     """A new session."""
-    return Session(tls=tls, stls=stls, plaintext=plaintext, mechanisms=("PLAIN", "LOGIN"))
+    return Session(tls=tls, stls=stls, plaintext=plaintext, mechanisms=lambda: ("PLAIN", "LOGIN"),
+                   disabled=frozenset(disabled.split()))
+
+
+class SwitchTests(SynchronousTestCase):
+    """Capabilities that are switched off."""
+
+    def test_for_all(self) -> None:
+        """What is switched off is neither listed nor taken."""
+        off = session(disabled="TOP USER UTF8 EXPIRE SASL STLS")
+        self.assertEqual(off.capabilities(), [
+            "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "IMPLEMENTATION QuantumMail"])
+        self.assertEqual({off.refusal(verb) for verb in ("USER", "AUTH", "STLS", "UTF8")}, {
+            "this command is switched off"})
+
+    def test_for_one(self) -> None:
+        """An account does without more, from its login on."""
+        one = session(disabled="TOP")
+        self.assertIsNone(one.refusal("USER"))
+        one.entered(frozenset({"UIDL"}))
+        self.assertEqual([verb for verb in ("TOP", "UIDL", "RETR") if one.refusal(verb)], ["TOP", "UIDL"])
 
 
 class LegalityTests(SynchronousTestCase):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable
+from quantummail.auth.exchanges import PlainExchange
+from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable, Peer
 from quantummail.auth.sessions import End
 from quantummail.delivery.local import LocalDelivery
 from quantummail.message.address import Address
@@ -18,8 +19,10 @@ from quantummail.message.ids import new_id
 from quantummail.reception.hops import has_looped
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
 from quantummail.reception.submission import SubmissionReceiver
+from quantummail.smtp.login import Outcome
 from quantummail.smtp.reply import Reply
 from quantummail.store.records import User
+from quantummail.tls.channel import Channel
 from tests.store.messages import PLAIN, box, content, uids
 from tests.support.stores import make_store, make_user, now
 
@@ -33,17 +36,26 @@ class Logins:
     def __init__(self, users: dict[tuple[str, str], User]) -> None:
         self.users = users
         self.failure: Exception | None = None
-        self.where: dict[str, str] = {}
+        self.where: Peer | None = None
         self.sessions = self
         self.open: list[tuple[int, End]] = []
 
-    async def login(self, username: str, password: str, *, end: End, **where: str) -> User:
+    def offered(self, channel: Channel | None, offers: Callable[[str], bool]) -> tuple[str, ...]:
+        """PLAIN, if that is not switched off."""
+        return ("PLAIN",) if offers("AUTH=PLAIN") else ()
+
+    def exchange(self, name: str, peer: Peer, offers: Callable[[str], bool]) -> PlainExchange:
+        """PLAIN."""
+        return PlainExchange(cast("Authenticator", self), peer)
+
+    async def login(self, username: str, password: str, peer: Peer) -> User:
         """Check."""
-        self.where = where
+        self.where = peer
         if self.failure is not None:
             raise self.failure
         user = self.users[username, password]
-        self.open.append((user.id, end))
+        assert peer.end is not None
+        self.open.append((user.id, peer.end))
         return user
 
     def leave(self, user_id: int, end: End) -> None:
@@ -218,7 +230,7 @@ class MXTests(ReceptionCase):
 
     def test_no_login(self) -> None:
         """Nobody logs in here, and nobody learns who exists."""
-        self.assertEqual(now(self.mx.authenticate(self.client, "", "a", "b", lambda: None))[0].code, 503)
+        self.assertEqual(self.mx.mechanisms(None, frozenset()), ())
         self.assertEqual(now(self.mx.vrfy(self.client, "alice@example.test")).code, 252)
 
 
@@ -249,16 +261,24 @@ class SubmissionTests(ReceptionCase):
 
     def test_login(self) -> None:
         """Who logs in acts as themselves; everything else fails with one text."""
-        self.assertEqual(self.login()[1], "alice@example.test")
-        self.assertEqual(self.login("Alice@example.test")[0].code, 235)
-        self.assertEqual(self.login("bob@example.test")[0].code, 535)
+        self.assertEqual(self.login().user, "alice@example.test")
+        self.assertEqual(self.login("Alice@example.test").reply.code, 235)
+        self.assertEqual(self.login("bob@example.test").reply.code, 535)
         for failure, code in ((LoginFailed(), 535), (LoginUnavailable(), 454)):
             self.logins.failure = failure
-            self.assertEqual(self.login()[0].code, code)
+            self.assertEqual(self.login().reply.code, code)
 
-    def login(self, authzid: str = "") -> tuple[Reply, str]:
+    def login(self, authzid: str = "", receiver: SubmissionReceiver | None = None) -> Outcome:
         """Alice's password, given in the name of somebody."""
-        return now(self.submission.authenticate(STRANGER, authzid, "alice@example.test", "right", self.end))
+        exchange = (receiver or self.submission).exchange("PLAIN", STRANGER, None, frozenset(), self.end)
+        outcome = now(exchange.answer(f"{authzid}\0alice@example.test\0right".encode()))
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def test_switched_off(self) -> None:
+        """A mechanism that is switched off is not offered."""
+        self.assertEqual(self.submission.mechanisms(None, frozenset()), ("PLAIN",))
+        self.assertEqual(self.submission.mechanisms(None, frozenset({"AUTH=PLAIN"})), ())
 
     def end(self) -> None:
         """End the session."""
@@ -278,8 +298,8 @@ class SubmissionTests(ReceptionCase):
         for name in ("submission", "submissions"):
             receiver = SubmissionReceiver(
                 self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS, name)
-            now(receiver.authenticate(STRANGER, "", "alice@example.test", "right", self.end))
-            self.assertEqual(self.logins.where, {"protocol": name, "client": "192.0.2.1", "connection": "c1"})
+            self.login(receiver=receiver)
+            self.assertEqual(self.logins.where, Peer(name, "192.0.2.1", "c1", None, self.end))
 
     def test_without_login(self) -> None:
         """Nothing goes without a login."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from quantummail.auth.sasl import MECHANISMS
+from quantummail.auth import sasl
+from quantummail.smtp.login import Outcome
 from quantummail.smtp.reply import Reply
 from quantummail.smtp.server import SMTPConnection, SMTPFactory, SmtpSettings
 from quantummail.wire.admission import ConnectionLimits
@@ -65,6 +66,7 @@ class MemoryReceiver:
         self.senders: list[Sender] = []
         self.asked: list[str] = []
         self.ends: list[Callable[[], None]] = []
+        self.disabled: frozenset[str] = frozenset()
 
     async def _decide(self, name: str, reply: Reply) -> Reply:
         if name.startswith("slow"):
@@ -113,20 +115,51 @@ class MemoryReceiver:
         return [Reply(452, "4.2.2", "Full") if recipient.address.local_part.startswith("full")
                 else Reply(250, "2.1.5", f"Stored for {recipient.address}") for recipient in envelope.recipients]
 
-    async def authenticate(
-        self, client: Client, authzid: str, username: str, password: str, end: Callable[[], None]
-    ) -> tuple[Reply, str]:
+    def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
+        return [name for name in ("PLAIN", "LOGIN") if f"AUTH={name}" not in disabled]
+
+    def exchange(
+        self, mechanism: str, client: Client, tls: object, disabled: frozenset[str], end: Callable[[], None],
+    ) -> MemoryExchange:
         self.ends.append(end)
+        return MemoryExchange(self, mechanism)
+
+    async def authenticate(self, username: str, password: str) -> Outcome:
+        """What a password leads to."""
         if username.startswith("slow"):
             await self.gate
         if username.startswith("later"):
-            return Reply(454, "4.7.0", "Not now"), ""
+            return Outcome(Reply(454, "4.7.0", "Not now"))
         if password == "secret":
-            return Reply(235, "2.7.0", "Welcome"), username
-        return Reply(535, "5.7.8", "Authentication failed"), ""
+            return Outcome(Reply(235, "2.7.0", "Welcome"), username, self.disabled)
+        return Outcome(Reply(535, "5.7.8", "Authentication failed"))
 
     def logged_out(self) -> None:
         self.ends.clear()
+
+
+class MemoryExchange:
+    """PLAIN or LOGIN."""
+
+    def __init__(self, receiver: MemoryReceiver, mechanism: str) -> None:
+        self.receiver = receiver
+        self.mechanism = mechanism
+        self.username = ""
+
+    def begin(self) -> bytes:
+        return b"" if self.mechanism == "PLAIN" else b"Username:"
+
+    async def answer(self, response: bytes) -> bytes | Outcome:
+        try:
+            if self.mechanism == "PLAIN":
+                login = sasl.plain(response)
+                return await self.receiver.authenticate(login.username, login.password)
+            if not self.username:
+                self.username = sasl.one_field(response)
+                return b"Password:"
+            return await self.receiver.authenticate(self.username, sasl.one_field(response))
+        except sasl.SaslError as error:
+            return Outcome(Reply(535, "5.7.8", f"Authentication failed: {error}"))
 
 
 class Server:
@@ -137,7 +170,7 @@ class Server:
         self.clock = Clock()
         self.receiver = MemoryReceiver(lmtp=settings.get("mode") == "lmtp")
         self.factory = SMTPFactory("test", self.clock, ConnectionLimits(), SmtpSettings(**settings),
-                                   lambda: self.receiver, MECHANISMS, object() if tls else None)
+                                   lambda: self.receiver, object() if tls else None)
         connection, transport = connect(self.factory, client)
         self.connection = cast("SMTPConnection", connection)
         self.transport: MemoryTransport = transport

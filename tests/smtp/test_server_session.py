@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.auth.sasl import MECHANISMS
 from quantummail.message.address import Address
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.smtp import events
+from quantummail.smtp.login import Outcome
 from quantummail.smtp.order import State
 from quantummail.smtp.reply import Reply
 from quantummail.smtp.server_session import ServerSession
@@ -26,7 +26,7 @@ RECIPIENT = Recipient(Address("b", "example.test"))
 def session(**settings: Any) -> ServerSession:
     """A session that has just been greeted."""
     return ServerSession(LineBuffer(), SmtpSettings("mx.example.test", **settings), offers_tls=True,
-                         plaintext_login=True, mechanisms=MECHANISMS)
+                         plaintext_login=True, mechanisms=lambda: ("PLAIN", "LOGIN"))
 
 
 class EventTests(SynchronousTestCase):
@@ -94,14 +94,16 @@ class EventTests(SynchronousTestCase):
         self.assertIsInstance(smtp.next_event(), events.Farewell)
 
     def test_login(self) -> None:
-        """AUTH ends in a claim, and the answer in a user."""
+        """AUTH begins an exchange, which ends in a user."""
         smtp = session(mode="submission")
         smtp.buffer.feed(b"EHLO c\r\nAUTH PLAIN AGEAc2VjcmV0\r\n")
         smtp.next_event()
         asked = smtp.next_event()
-        assert isinstance(asked, events.LoginAsked)
-        self.assertEqual((asked.login.username, asked.login.password), ("a", "secret"))
-        smtp.login_answered(Reply(235, "2.7.0", "Welcome"), "a@example.test")
+        self.assertEqual(asked, events.LoginAsked("PLAIN", b"\0a\0secret"))
+        self.assertEqual(smtp.challenged(b"?").text, "Pw==")
+        smtp.buffer.feed(b"YQ==\r\n")
+        self.assertEqual(smtp.next_event(), events.Responded(b"a"))
+        smtp.login_answered(Outcome(Reply(235, "2.7.0", "Welcome"), "a@example.test"))
         self.assertEqual((smtp.user, smtp.protocol), ("a@example.test", "ESMTPA"))
         smtp.tls_started()
         self.assertEqual((smtp.user, smtp.helo, smtp.state), ("", "", State.START))
@@ -109,7 +111,39 @@ class EventTests(SynchronousTestCase):
     def test_bad_mechanism_is_not_offered(self) -> None:
         """Where no login is wanted, the mechanisms do not show."""
         for mode in ("mx", "lmtp"):
-            self.assertEqual(session(mode=mode).mechanisms, {})
+            smtp = session(mode=mode)
+            smtp.buffer.feed(b"LHLO c\r\nAUTH PLAIN\r\n" if mode == "lmtp" else b"EHLO c\r\nAUTH PLAIN\r\n")
+            hello, refused = smtp.next_event(), smtp.next_event()
+            assert isinstance(hello, Reply)
+            assert isinstance(refused, Reply)
+            self.assertNotIn("AUTH", hello.text)
+            self.assertEqual(refused.code, 503)
+
+    def test_switched_off(self) -> None:
+        """What is switched off is not listed, and neither command nor parameter is taken."""
+        smtp = session(disabled=frozenset({"CHUNKING", "DSN", "SMTPUTF8", "SIZE", "STARTTLS"}))
+        smtp.buffer.feed(b"EHLO c\r\nSTARTTLS\r\nMAIL FROM:<a@b.example> SIZE=5\r\nMAIL FROM:<a@b.example> SMTPUTF8\r\n"
+                         b"MAIL FROM:<a@b.example> RET=HDRS\r\nBDAT 1 LAST\r\n")
+        hello = smtp.next_event()
+        assert isinstance(hello, Reply)
+        self.assertEqual(hello.text.splitlines()[1:], [
+            "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=1000 MAILMAX=10000"])
+        replies = [smtp.next_event() for _ in range(5)]
+        self.assertEqual([reply.code for reply in replies if isinstance(reply, Reply)], [500, 555, 555, 555, 500])
+
+    def test_switched_off_for_one(self) -> None:
+        """What an account does without is not listed after its login, until TLS begins anew."""
+        smtp = session(mode="submission")
+        smtp.login_answered(Outcome(Reply(235, "2.7.0", "Welcome"), "a@example.test", frozenset({"DSN"})))
+        smtp.buffer.feed(b"EHLO c\r\n")
+        hello = smtp.next_event()
+        assert isinstance(hello, Reply)
+        self.assertNotIn("DSN", hello.text)
+        smtp.tls_started()
+        smtp.buffer.feed(b"EHLO c\r\n")
+        hello = smtp.next_event()
+        assert isinstance(hello, Reply)
+        self.assertIn("DSN", hello.text)
 
     @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([
         b"EHLO c\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<a@b>\r\n", b"DATA\r\n", b"BDAT 5\r\n", b"\r\n.\r\n",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantummail.auth import sasl
 from quantummail.auth.login import LoginFailed, LoginUnavailable
@@ -13,9 +15,13 @@ from quantummail.imap.responses import Farewell, Refusal
 from quantummail.wire.lines import LineTooLong
 
 if TYPE_CHECKING:
+    from quantummail.auth.exchanges import Exchange
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
+    from quantummail.store.records import User
     from quantummail.wire.lines import LineBuffer
+
+T = TypeVar("T")
 
 SASL_IR = capabilities.offer("SASL-IR", before_login=True)
 
@@ -40,7 +46,9 @@ async def login(session: Session, arguments: Cursor) -> str:
     password = arguments.text()
     arguments.end()
     _require_privacy(session)
-    return await _log_in(session, username, password)
+    if not capabilities.takes_passwords(session.mechanisms):
+        raise Refusal("Passwords are not taken", "CANNOT")
+    return await _log_in(session, session.authenticator.login(username, password, session.peer))
 
 
 @command("AUTHENTICATE", NOT_AUTHENTICATED)
@@ -55,7 +63,7 @@ async def authenticate(session: Session, arguments: Cursor) -> str | None:
         if not session.settings.offers(SASL_IR):
             raise BadSyntax("Too many arguments")
     _require_privacy(session)
-    exchange = sasl.mechanism(name) if name in session.mechanisms else None
+    exchange = session.authenticator.exchange(name, session.peer, session.settings.offers)
     if exchange is None:
         raise Refusal("Unsupported authentication mechanism", "CANNOT")
     authentication = Authentication(session, exchange)
@@ -72,7 +80,7 @@ class Authentication:
     pushes = False
     interruptible = True
 
-    def __init__(self, session: Session, exchange: sasl.Exchange) -> None:
+    def __init__(self, session: Session, exchange: Exchange) -> None:
         self._session = session
         self._exchange = exchange
         self.tag = session.tag
@@ -99,7 +107,7 @@ class Authentication:
     async def take(self, response: bytes) -> str | None:
         """Go on with a response in base64: the text after OK, or None when another challenge was sent."""
         try:
-            outcome = self._exchange.answer(sasl.decode(response))
+            outcome = await _tried(self._session, self._exchange.answer(sasl.decode(response)))
         except sasl.SaslNotAuthorized as error:
             raise Refusal(str(error).capitalize(), "AUTHORIZATIONFAILED") from None
         except sasl.SaslError as error:
@@ -108,7 +116,7 @@ class Authentication:
         if isinstance(outcome, bytes):
             self.challenge(outcome)
             return None
-        return await _log_in(self._session, outcome.username, outcome.password)
+        return _logged_in(self._session, outcome)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -120,13 +128,15 @@ def _require_privacy(session: Session) -> None:
         raise Refusal("Log in under TLS, please", "PRIVACYREQUIRED")
 
 
-async def _log_in(session: Session, username: str, password: str) -> str:
+async def _log_in(session: Session, attempt: Coroutine[Any, Any, User]) -> str:
+    return _logged_in(session, await _tried(session, attempt))
+
+
+async def _tried(session: Session, attempt: Coroutine[Any, Any, T]) -> T:
+    """What comes of an attempt to log in, or the refusal that its failure means."""
     wire, settings = session.wire, session.settings
     try:
-        user = await session.authenticator.login(
-            username, password, protocol="imaps" if settings.implicit_tls else "imap", client=wire.client,
-            connection=wire.connection_id, end=wire.expel,
-        )
+        return await attempt
     except LoginUnavailable as error:
         raise Refusal(str(error).capitalize(), "UNAVAILABLE") from None
     except LoginFailed as error:
@@ -136,6 +146,10 @@ async def _log_in(session: Session, username: str, password: str) -> str:
             session.tagged(session.tag, "NO", "[AUTHENTICATIONFAILED] Authentication failed")
             raise Farewell("Too many failed logins") from None
         raise Refusal(str(error).capitalize(), "AUTHENTICATIONFAILED") from None
+
+
+def _logged_in(session: Session, user: User) -> str:
+    wire, settings = session.wire, session.settings
     if session.closed:
         session.authenticator.sessions.leave(user.id, wire.expel)
         raise Farewell("The connection is gone")
@@ -143,5 +157,7 @@ async def _log_in(session: Session, username: str, password: str) -> str:
         session.authenticator.sessions.leave(user.id, wire.expel)
         raise Refusal("Too many connections of this user", "LIMIT")
     session.user = user
+    if user.disabled_capabilities:
+        session.settings = replace(settings, disabled=settings.disabled | frozenset(user.disabled_capabilities))
     wire.logged_in()
     return f"[CAPABILITY {session.capability()}] Logged in"
