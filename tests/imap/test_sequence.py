@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
-from quantummail.imap.grammar.sequence import MAX_RANGES, SequenceSet, render, sequence_set
+from quantummail.imap.grammar.sequence import MAX_RANGES, SequenceSet, common, holes, render, runs, sequence_set
 
 
 def read(text: str) -> SequenceSet:
@@ -83,3 +83,19 @@ class RenderTests(SynchronousTestCase):
         """Neighbours are one range."""
         self.assertEqual(render([1, 2, 3, 7, 9, 10]), b"1:3,7,9:10")
         self.assertEqual(render([]), b"")
+
+
+class RangesTests(SynchronousTestCase):
+    """Lists of ranges."""
+
+    SETS = st.sets(st.integers(1, 40))
+
+    @given(SETS, SETS)
+    def test_common(self, one: set[int], other: set[int]) -> None:
+        """What two lists have in common is the intersection."""
+        self.assertEqual(common(runs(sorted(one)), runs(sorted(other))), runs(sorted(one & other)))
+
+    @given(SETS, st.integers(0, 50))
+    def test_holes(self, numbers: set[int], last: int) -> None:
+        """Holes are all that is left up to the last number."""
+        self.assertEqual(holes(sorted(numbers), last), runs(sorted(set(range(1, last + 1)) - numbers)))

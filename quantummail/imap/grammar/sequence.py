@@ -139,11 +139,11 @@ def holes(numbers: Iterable[int], last: int) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     free = 1
     for number in numbers:
+        if number > last:
+            break
         if number > free:
-            found.append((free, min(number - 1, last)))
+            found.append((free, number - 1))
         free = number + 1
-        if free > last:
-            return found
     if free <= last:
         found.append((free, last))
     return found
