@@ -201,6 +201,14 @@ class ImapSection(ListenerSection):
     login_delay: float = key(values.DURATION, "1s", "How long the answer to a failed login is held back.")
     search_timeout: float = key(values.DURATION, "30s", (
         "How long one SEARCH may read messages; what cannot be found in the index is looked for in them."))
+    max_annotation_size: int = key(values.ANNOTATION_SIZE, "32768", (
+        "Octets of one annotation (METADATA); clients may count on 1024."))
+    max_annotations: int = key(values.ANNOTATIONS, "100", (
+        "Annotations that one user may give one mailbox or the server, for himself and for all; clients may "
+        "count on 10."))
+    contact: str = key(values.URI, "", (
+        "How users reach whoever runs this server, such as `mailto:postmaster@example.org`; shown to their "
+        "programs as /shared/admin."))
     disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
         "Extensions that are neither offered nor taken, in the words of CAPABILITY: `MOVE, LITERAL+`."))
 

@@ -55,6 +55,8 @@ _MOST_SECONDS = 3650 * 86400
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _DURATION = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([smhd]?)", re.IGNORECASE | re.ASCII)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+# RFC 3986 3.1: a scheme, and no characters that a URI cannot have
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-Z\[\]_a-z~]+")
 _FD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
 
 
@@ -125,6 +127,12 @@ def _delimiter(text: str) -> str:
     return text
 
 
+def _uri(text: str) -> str:
+    if text and not _URI.fullmatch(text):
+        raise ValueError
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(word.upper() for word in re.split(r"[\s,]+", text) if word)
 
@@ -190,6 +198,10 @@ def one_of(*words: str) -> Kind[str]:
 COUNT = whole_number(0, 10**12 - 1)
 POSITIVE = whole_number(1, 10**12 - 1)
 THREADS = whole_number(1, 100)
+# RFC 5464 4.1 has the lower limits; longer literals are not read (imap/framing)
+ANNOTATION_SIZE = whole_number(1024, 100_000)
+ANNOTATIONS = whole_number(10, 10_000)
+URI = Kind("a URI such as `mailto:postmaster@example.org`, or empty", _uri)
 SIZE = Kind("octets: a whole number, with K, M, G or T for powers of 1024, 1048576T at most", _size)
 DURATION = Kind("a time: seconds, or a number with s, m, h or d, more than 0 and 3650d at most", _duration)
 YES_NO = Kind("`yes` or `no`", _yes_or_no)

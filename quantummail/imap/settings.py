@@ -26,6 +26,12 @@ class ImapSettings:
     connections_per_user: int = 20
     search_timeout: float = 30.0
     """How long one SEARCH may read messages."""
+    annotation_size: int = 32 * 1024
+    """The longest value of an annotation (RFC 5464)."""
+    annotations: int = 100
+    """How many annotations of each kind, private and shared, a mailbox or the server may have."""
+    contact: str = ""
+    """The URI by which users reach the administrator, told as /shared/admin."""
     disabled: frozenset[str] = frozenset()
     """Capabilities that are switched off, by name: ``MOVE``, ``LITERAL+``."""
 

@@ -66,8 +66,8 @@ class Annotated:
     """What was found."""
 
     values: Mapping[str, bytes]
-    longest: int
-    """The size of the longest value that was left out, 0 if none was."""
+    left_out: Mapping[str, int]
+    """Entries whose values are too long, with their sizes."""
 
 
 class Annotations:
@@ -154,8 +154,8 @@ def _of_mailbox_txn(
     if not use or not asked.wants(SPECIAL_USE):
         return found
     if asked.max_size is not None and len(use) > asked.max_size:
-        return Annotated(found.values, max(found.longest, len(use)))
-    return Annotated({**found.values, SPECIAL_USE: use}, found.longest)
+        return Annotated(found.values, {**found.left_out, SPECIAL_USE: len(use)})
+    return Annotated({**found.values, SPECIAL_USE: use}, found.left_out)
 
 
 def _of_server_txn(connection: Connection, reader_id: int, asked: Asked) -> Annotated:
@@ -179,7 +179,7 @@ def _found_txn(
             select(table.c.entry, table.c.value).where(condition, page).order_by(table.c.entry), key
         ):
             values[row.entry] = row.value
-    return Annotated(values, max((row.size for row in wanted if limit is not None and row.size > limit), default=0))
+    return Annotated(values, {row.entry: row.size for row in wanted if limit is not None and row.size > limit})
 
 
 def _of_mailboxes_txn(

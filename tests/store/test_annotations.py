@@ -51,10 +51,11 @@ class AnnotationsTests(SynchronousTestCase):
             self.assertEqual(list(self.get("/private/a", depth=depth).values), expected)
 
     def test_max_size(self) -> None:
-        """Longer values are left out; the longest of them is told."""
+        """Longer values are left out; their sizes are told."""
         self.set({"/private/a": b"1", "/private/b": b"22", "/private/c": b"333"})
         self.assertEqual(
-            self.get("/private", depth=1, max_size=1), Annotated({"/private/a": b"1"}, 3))
+            self.get("/private", depth=1, max_size=1),
+            Annotated({"/private/a": b"1"}, {"/private/b": 2, "/private/c": 3}))
 
     def test_readers(self) -> None:
         """Private annotations are seen by who has set them, shared ones by everybody."""
@@ -158,6 +159,7 @@ class SpecialUseTests(SynchronousTestCase):
         sent = box(self.store, self.user.id, "Sent").id
         of_mailbox = self.store.annotations.of_mailbox
         self.assertEqual(now(of_mailbox(self.user.id, sent, self.user.id, asked)).values, {SPECIAL_USE: b"\\Sent"})
-        self.assertEqual(now(of_mailbox(self.user.id, sent, self.user.id, Asked([SPECIAL_USE], 0, 2))).longest, 5)
+        self.assertEqual(now(of_mailbox(self.user.id, sent, self.user.id, Asked([SPECIAL_USE], 0, 2))).left_out,
+                         {SPECIAL_USE: 5})
         self.give("Sent", None)
         self.assertEqual(now(of_mailbox(self.user.id, sent, self.user.id, asked)).values, {})
