@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from secrets import token_bytes
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from twisted.logger import Logger
@@ -44,8 +45,6 @@ class MethodSettings:
     scram: Literal["auto", "yes", "no"] = "no"
     """auto: as soon as every account that has a password has keys."""
     scram_iterations: int = ITERATIONS
-    secret: bytes = field(default=b"", repr=False)
-    """Of this server, and always the same: what it makes up salts from."""
     certificates: Mapping[str, str] = field(default_factory=dict)
     """Accounts by the fingerprints of client certificates that name no address, or another one."""
 
@@ -60,6 +59,9 @@ class Methods:
         self._users = users
         self._introspection = introspection
         self._scram = settings.scram == "yes"
+        self.secret = token_bytes(32)
+        """What salts for accounts that are not there are made from: a server that keeps it gives the same ones for
+        ever, and nobody learns from a restart who is there."""
 
     @property
     def makes_keys(self) -> int:
@@ -98,7 +100,7 @@ class Methods:
             return None
         if name in (PLUS, SCRAM):
             return ScramExchange(
-                authenticator, peer, self._settings.secret, self._settings.scram_iterations, self._credentials,
+                authenticator, peer, self.secret, self._settings.scram_iterations, self._credentials,
                 plus=name == PLUS, plus_offered=PLUS in offered)
         if name == "EXTERNAL":
             return ExternalExchange(authenticator, peer, self._identities(peer.channel))

@@ -26,7 +26,7 @@ from quantummail.cli.versions import say
 from quantummail.config import values
 
 if TYPE_CHECKING:
-    from quantummail.store.records import User
+    from quantummail.store.records import ScramKeys, User
 
 
 def _checked(kind: values.Kind[int], text: str, what: str) -> int:
@@ -69,6 +69,13 @@ class NewPassword(Command):
         from quantummail.auth import passwords
 
         return passwords.Passwords().hash(password)
+
+    def keys(self, password: str) -> ScramKeys | None:
+        """What SCRAM logins with it are checked against, unless the configuration has switched them off."""
+        from quantummail.auth import scram
+
+        login = self.configuration().login
+        return None if login.scram == "no" else scram.derive(password, login.scram_iterations)
 
     def show(self, address: str, password: str) -> None:
         """Show a password that was made up."""
@@ -145,9 +152,9 @@ class UserAdd(NewPassword):
         if self["quota-messages"] is not None:
             messages = _checked(values.COUNT, self["quota-messages"], "quota")
         password = self.new_password(address)
-        hashed = self.hashed(password)
+        hashed, keys = self.hashed(password), self.keys(password)
         user = with_store(config, lambda store: store.users.create(
-            address, hashed, admin=bool(self["admin"]), quota_bytes=octets, quota_messages=messages))
+            address, hashed, admin=bool(self["admin"]), quota_bytes=octets, quota_messages=messages, scram=keys))
         say(f"{user.address} added")
         self.show(user.address, password)
         return EX_OK
@@ -216,8 +223,8 @@ class UserPasswd(NewPassword, _OneUser):
         """Set it."""
         address = self.user().address
         password = self.new_password(address)
-        hashed = self.hashed(password)
-        with_store(self.configuration(), lambda store: store.users.set_password(address, hashed))
+        hashed, keys = self.hashed(password), self.keys(password)
+        with_store(self.configuration(), lambda store: store.users.set_password(address, hashed, keys))
         say(f"password of {address} changed")
         self.show(address, password)
         return EX_OK

@@ -51,6 +51,11 @@ def _check_certificates(config: Config) -> list[str]:
             problems.append(Problem("", "tls", key, str(error.path), error.text + hint))
         else:
             warnings += [f"[tls] {certificate_key} = {pair.certificate}: {doubt}" for doubt in found]
+    if tls.client_ca is not None:
+        try:
+            contexts.check_authorities(tls.client_ca)
+        except contexts.CertificateError as error:
+            problems.append(Problem("", "tls", "client_ca", str(error.path), error.text))
     if problems:
         raise ConfigError(problems)
     return warnings
@@ -181,14 +186,15 @@ async def _make_accounts(store: Store, config: Config, domain: str, addresses: S
 
 
 async def _make_account(store: Store, config: Config, address: str, *, admin: bool) -> str:
-    from quantummail.auth import passwords
+    from quantummail.auth import passwords, scram
 
     if await store.users.find(address) is not None:
         say(f"kept {address}")
         return ""
     password = passwords.generate()
-    storage = config.storage
-    await store.users.create(address, passwords.Passwords().hash(password), admin=admin,
+    storage, login = config.storage, config.login
+    keys = None if login.scram == "no" else scram.derive(password, login.scram_iterations)
+    await store.users.create(address, passwords.Passwords().hash(password), admin=admin, scram=keys,
                              quota_bytes=storage.quota, quota_messages=storage.quota_messages)
     say(f"made {'administrator' if admin else 'user'} {address}, password (shown only now): {password}")
     return password

@@ -178,6 +178,10 @@ def _contradictions(config: Config) -> list[Problem]:
 
 def _doubts(config: Config) -> list[str]:
     doubts = []
+    if config.login.certificates and config.tls.client_ca is None:
+        doubts.append("[login] certificates has no effect without [tls] client_ca")
+    if config.oauth.introspection_url and not (config.oauth.client_id and config.oauth.client_secret):
+        doubts.append("[oauth] client_id and client_secret are not set: most authorization servers refuse that")
     if not config.listeners():
         doubts.append("no listener is on: every `listen` is empty")
     if config.server.hostname == "localhost":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from quantummail.config import values
-from quantummail.config.values import Endpoint, Kind, Pair
+from quantummail.config.values import Certified, Endpoint, Kind, Pair
 
 T = TypeVar("T")
 
@@ -105,6 +105,38 @@ class LoginSection:
     known_failures_per_hour: int = key(values.POSITIVE, "240", "How many more an hour.")
     known_for: float = key(values.DURATION, "30d", (
         "How long an address is known to be the account's after a login."))
+    scram: str = key(values.one_of("auto", "yes", "no"), "auto", (
+        "Whether SCRAM-SHA-256 is offered, by which a password is proved and not sent: auto does so as soon as "
+        "every account has the keys for it. Passwords that are set bring them; an account from before gets them "
+        "at its next login with a password. With yes, programs that prefer SCRAM cannot log in to accounts "
+        "without keys."))
+    scram_iterations: int = key(values.ITERATIONS, "65536", (
+        "What SCRAM costs whoever guesses, and a client at each login. 65536 takes our processor 16 ms, and is "
+        "the most that Cyrus SASL takes as a client."))
+    certificates: tuple[Certified, ...] = key(values.CERTIFIED, "", (
+        "Which account a client certificate lets in (EXTERNAL), where that is not the e-mail address in it. "
+        "Needs `[tls] client_ca`."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthSection:
+    """Logins with tokens (OAUTHBEARER, XOAUTH2), which an authorization server is asked about (RFC 7662)."""
+
+    introspection_url: str = key(values.URL, "", (
+        "Where tokens are asked about; empty: no logins with tokens."))
+    client_id: str = key(values.TEXT, "", "Who we are there.")
+    client_secret: str = key(values.TEXT, "", (
+        "Our secret there. `QUANTUMMAIL_OAUTH_CLIENT_SECRET` in the environment keeps it out of this file."))
+    username_claims: tuple[str, ...] = key(values.WORDS, "username, email", (
+        "What in the answer names the account; the first that is an address counts. `email` does not count "
+        "where `email_verified` says no."))
+    scopes: tuple[str, ...] = key(values.WORDS, "", "Scopes that a token must have, all of them.")
+    audience: str = key(values.TEXT, "", "What a token must be meant for (`aud`); empty: anything.")
+    timeout: float = key(values.DURATION, "10s", "How long we wait for the answer.")
+    remembered_for: float = key(values.DURATION, "60s", (
+        "How long an answer counts: a token that was revoked works for so long."))
+    openid_configuration: str = key(values.URL, "", (
+        "Where programs learn how to get tokens; told to those that come with a bad one."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +152,10 @@ class TLSSection:
         "More certificates; each serves the names that are in it."))
     minimum_version: str = key(values.one_of("1.2", "1.3"), "1.2", (
         "The oldest version of TLS that clients may use."))
+    client_ca: Path | None = key(values.OPTIONAL_PATH, "", (
+        "Certificates (PEM) of authorities that vouch for our users: with one of theirs, whose e-mail address is "
+        "an account's, a client logs in without password (EXTERNAL). Where logins are possible, clients are then "
+        "asked for certificates, but need not have any, and TLS sessions are not resumed."))
     session_tickets: bool = key(values.YES_NO, "yes", (
         "Whether clients may resume a TLS session with a ticket."))
 
@@ -154,6 +190,9 @@ class MailListenerSection(ListenerSection):
         "Whether BINARYMIME (RFC 3030) is offered: only for programs that cope with NUL and bare line ends."))
     idle_timeout: float = key(values.DURATION, "5m", "How long we wait for the next command.")
     data_timeout: float = key(values.DURATION, "10m", "How long we wait for more of a message.")
+    disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
+        "Extensions that are neither offered nor taken, in the words of EHLO: `CHUNKING, DSN`; mechanisms as "
+        "`AUTH=LOGIN`."))
     bare_newlines: str = key(values.one_of("refuse", "normalize"), "refuse", (
         "A CR or LF alone inside a message (and on port 25 a LF alone behind a command): refuse it and close, or "
         "make it CRLF (for trusted networks with old programs only: others use it to smuggle mail)."))
@@ -210,7 +249,7 @@ class ImapSection(ListenerSection):
         "How users reach whoever runs this server, such as `mailto:postmaster@example.org`; shown to their "
         "programs as /shared/admin."))
     disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
-        "Extensions that are neither offered nor taken, in the words of CAPABILITY: `MOVE, LITERAL+`."))
+        "Extensions that are neither offered nor taken, in the words of CAPABILITY: `MOVE, LITERAL+, AUTH=LOGIN`."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +266,9 @@ class Pop3Section(ListenerSection):
         "How long a client may be silent; RFC 1939 3 wants at least 10 minutes."))
     login_timeout: float = key(values.DURATION, "3m", "How long a client may take to log in.")
     max_errors: int = key(values.POSITIVE, "20", "Wrong commands after which the connection is closed.")
+    disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
+        "Capabilities that are neither offered nor taken, in the words of CAPA: `TOP, UTF8`; mechanisms as "
+        "`AUTH=LOGIN`."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +280,7 @@ class Config:
     storage: StorageSection
     delivery: DeliverySection
     login: LoginSection
+    oauth: OAuthSection
     tls: TLSSection
     smtp: SmtpSection
     submission: SubmissionSection
@@ -260,7 +303,7 @@ class Config:
 
 SECTIONS: dict[str, type] = {
     "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
-    "delivery": DeliverySection, "login": LoginSection, "tls": TLSSection, "smtp": SmtpSection,
+    "delivery": DeliverySection, "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
     "submission": SubmissionSection, "submissions": SubmissionSection,
     "lmtp": LmtpSection, "lmtps": LmtpSection, "imap": ImapSection, "imaps": ImapSection,
     "pop3": Pop3Section, "pop3s": Pop3Section,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
@@ -37,6 +38,15 @@ class Endpoint:
         if self.kind == "fd":
             return f"fd:{self.name}" if self.name else "systemd"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A client certificate, and whom it lets in."""
+
+    fingerprint: str
+    """SHA-256, 64 hex digits in lower case."""
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,56 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(word.upper() for word in re.split(r"[\s,]+", text) if word)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[\s,]+", text) if word)
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _url(text: str) -> str:
+    """An https URL; http only where nobody can listen: a bearer token is as good as a password."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError(f"{text!r} is no URL") from None
+    if not host or not re.fullmatch(r"[!-~]+", text) or parts.username is not None or parts.fragment:
+        raise ValueError
+    if parts.scheme == "http" and not (host == "localhost" or _is_loopback(host)):
+        raise ValueError("http is for this machine only")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _certified(text: str) -> tuple[Certified, ...]:
+    found = []
+    for item in text.split(","):
+        words = item.split()
+        if not words:
+            continue
+        fingerprint = words[0].replace(":", "").lower()
+        if len(words) != 2 or not re.fullmatch(r"[0-9a-f]{64}", fingerprint) or "@" not in words[1]:
+            raise ValueError
+        found.append(Certified(fingerprint, words[1]))
+    return tuple(found)
+
+
 def _pairs(text: str) -> tuple[Pair, ...]:
     pairs = []
     for item in text.split(","):
@@ -210,6 +270,13 @@ PATH = Kind("a path; a relative one begins at the directory of the configuration
 DATABASE = Kind("the URL of an SQLite database, `sqlite:////absolute/path`", _database_url)
 DELIMITER = Kind("one ASCII character that is neither letter nor digit, or empty", _delimiter)
 NAMES = Kind("names, separated by commas or blanks", _names)
+WORDS = Kind("words, separated by commas or blanks", _words)
+TEXT = Kind("text", _text)
+URL = Kind("a URL that begins with `https://` (`http://` for 127.0.0.1, ::1 and localhost), or empty", _url)
+OPTIONAL_PATH = Kind(
+    "a path, or empty; a relative one begins at the directory of the configuration file", _optional_path)
+CERTIFIED = Kind("`fingerprint address` pairs, separated by commas; a fingerprint is SHA-256 in hex digits", _certified)
+ITERATIONS = whole_number(4096, 10_000_000)
 PAIRS = Kind("`certificate private_key` pairs of paths, separated by commas", _pairs)
 ENDPOINTS = Kind(
     "`address:port`, `[IPv6 address]:port`, `unix:/path`, `systemd` or `fd:NAME`, separated by commas",

@@ -8,10 +8,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from quantummail.auth.hashing import Hashing
 from quantummail.auth.login import Authenticator, LoginLimits
+from quantummail.auth.secret import server_secret
 from quantummail.imap.server import IMAPFactory, UserSessions
 from quantummail.imap.settings import ImapSettings
 from quantummail.pop3.maildrops import Maildrops
 from quantummail.pop3.server import POP3Factory, Pop3Settings
+from quantummail.service.logins import introspection, methods
 from quantummail.service.receivers import Receivers
 from quantummail.smtp.server import SMTPFactory
 from quantummail.smtp.settings import SmtpSettings
@@ -38,15 +40,19 @@ _MODES: dict[str, Mode] = {
 class Parts:
     """Makes the parts and holds those that all listeners share. `reactor` is what Twisted's interfaces ask for."""
 
-    def __init__(self, config: Config, reactor: Any, tls: ServerTLS) -> None:
+    def __init__(self, config: Config, reactor: Any, tls: ServerTLS, login_tls: ServerTLS | None = None) -> None:
+        """:param login_tls: for listeners where somebody logs in, if it differs."""
         self._config = config
         self._reactor = reactor
         self._tls = tls
+        self._login_tls = login_tls or tls
         self._store = Store.open(
             reactor, config.database.url, config.storage.mail_root, config.server.data_dir / "spool",
             readers=config.database.readers, delimiter=config.delivery.recipient_delimiter)
         self._hashing = Hashing(reactor, threads=config.login.threads)
-        self._authenticator = Authenticator(self._store.users, self._hashing, reactor, _login_limits(config))
+        self._authenticator = Authenticator(
+            self._store.users, self._hashing, reactor, _login_limits(config), methods(config),
+            introspection(config, reactor))
         self._receivers = Receivers(config, self._store, self._authenticator, reactor)
         self._sessions = UserSessions()
         self._maildrops = Maildrops(self._store)
@@ -55,6 +61,8 @@ class Parts:
         """Start what has threads, and recover what a crash left behind."""
         self._hashing.start()
         await self._store.start(serving=True)
+        self._authenticator.methods.secret = server_secret(self._config.server.data_dir / "secret")
+        await self._authenticator.methods.look()
 
     async def stop(self) -> None:
         """Finish, and close the store."""
@@ -75,19 +83,24 @@ class Parts:
     def on_the_wire(self, name: str, factory: ConnectionFactory) -> IProtocolFactory:
         """The factory as the reactor gets it: behind TLS, where the connection begins with it."""
         if name in IMPLICIT_TLS:
-            return cast("IProtocolFactory", TLSMemoryBIOFactory(self._tls, False, factory, self._reactor))
+            return cast("IProtocolFactory", TLSMemoryBIOFactory(self._tls_of(name), False, factory, self._reactor))
         return cast("IProtocolFactory", factory)
+
+    def _tls_of(self, name: str) -> ServerTLS:
+        # only where a certificate could be used are clients asked for one: some programs then ask their users
+        return self._tls if _MODES.get(name) in ("mx", "lmtp") else self._login_tls
 
     def _smtp(self, name: str, limits: ConnectionLimits, section: MailSection) -> ConnectionFactory:
         settings = SmtpSettings(
             hostname=self._config.server.hostname, mode=_MODES[name], implicit_tls=name in IMPLICIT_TLS,
             plaintext_login=self._plaintext_login, require_tls=getattr(section, "require_tls", False),
             binarymime=section.binarymime, normalize_line_ends=section.bare_newlines == "normalize",
+            disabled=frozenset(section.disabled_capabilities),
             max_size=section.max_message_size, max_recipients=section.max_recipients,
             max_messages=section.max_messages, max_errors=section.max_errors, max_junk=section.max_junk_commands,
             max_logins=getattr(section, "max_login_attempts", 0), command_timeout=section.idle_timeout,
             data_timeout=section.data_timeout)
-        return SMTPFactory(name, self._reactor, limits, settings, self._receivers.maker(name), self._tls)
+        return SMTPFactory(name, self._reactor, limits, settings, self._receivers.maker(name), self._tls_of(name))
 
     def _imap(self, name: str, limits: ConnectionLimits, section: ImapSection) -> ConnectionFactory:
         settings = ImapSettings(
@@ -100,16 +113,17 @@ class Parts:
             connections_per_user=section.max_connections_per_user,
             disabled=frozenset(section.disabled_capabilities))
         return IMAPFactory(
-            name, self._reactor, limits, settings, self._store, self._authenticator, self._tls, self._sessions)
+            name, self._reactor, limits, settings, self._store, self._authenticator, self._login_tls, self._sessions)
 
     def _pop3(self, name: str, limits: ConnectionLimits, section: Pop3Section) -> ConnectionFactory:
         settings = Pop3Settings(
             hostname=self._config.server.hostname, implicit_tls=name in IMPLICIT_TLS,
             plaintext_login=self._plaintext_login, max_messages=section.max_messages,
             max_failed_logins=section.max_login_attempts, max_errors=section.max_errors,
-            login_timeout=section.login_timeout, idle_timeout=section.idle_timeout)
+            login_timeout=section.login_timeout, idle_timeout=section.idle_timeout,
+            disabled=frozenset(section.disabled_capabilities))
         return POP3Factory(
-            name, self._reactor, limits, settings, self._maildrops, self._authenticator, self._tls)
+            name, self._reactor, limits, settings, self._maildrops, self._authenticator, self._login_tls)
 
     @property
     def _plaintext_login(self) -> bool:

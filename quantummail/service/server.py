@@ -60,6 +60,7 @@ class QuantumMailService(MultiService):
         self._privileged = False
         self._lock = DataLock(config.server.data_dir / "lock")
         self._tls: ServerTLS | None = None
+        self._login_tls: ServerTLS | None = None
         self._parts: Parts | None = None
         self._listeners: list[Listener] = []
         self._factories: dict[str, ConnectionFactory] = {}
@@ -88,8 +89,10 @@ class QuantumMailService(MultiService):
             raise StartRefused(EX_CONFIG, f"{config.server.data_dir}: {error.strerror}") from error
         try:
             pairs = [(pair.certificate, pair.private_key) for pair in config.tls.additional_pairs]
-            self._tls = ServerTLS([(config.tls.certificate, config.tls.private_key), *pairs],
-                                  config.tls.minimum_version, config.tls.session_tickets)
+            pairs = [(config.tls.certificate, config.tls.private_key), *pairs]
+            self._tls = ServerTLS(pairs, config.tls.minimum_version, config.tls.session_tickets)
+            if config.tls.client_ca is not None:
+                self._login_tls = ServerTLS(pairs, config.tls.minimum_version, client_ca=config.tls.client_ca)
             inherited = inherited_sockets(self._environ)
             self._listeners = open_all(config.listeners(), inherited)
         except CertificateError as error:
@@ -125,7 +128,7 @@ class QuantumMailService(MultiService):
     async def _start(self) -> None:
         assert self._tls is not None
         try:
-            self._parts = Parts(self.config, self.reactor, self._tls)
+            self._parts = Parts(self.config, self.reactor, self._tls, self._login_tls)
             await self._parts.start()
             self._listen(self._parts)
         except Exception:  # noqa: BLE001  # the edge of the start: without it nobody would stop the reactor
@@ -170,8 +173,9 @@ class QuantumMailService(MultiService):
         """Read the certificates again. Connections stay."""
         self._notifier.reloading()
         self.on_reload()
-        if self._tls is not None:
-            self._tls.reload()
+        for tls in (self._tls, self._login_tls):
+            if tls is not None:
+                tls.reload()
         self._notifier.ready("serving")
 
     # Stopping.

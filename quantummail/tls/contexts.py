@@ -163,6 +163,11 @@ def _context(certificate: Path, private_key: Path, minimum_version: str, tickets
     return context
 
 
+def check_authorities(client_ca: Path) -> None:
+    """Raise CertificateError unless clients' certificates can be checked with these."""
+    _ask_clients(SSL.Context(SSL.TLS_SERVER_METHOD), client_ca)
+
+
 def _ask_clients(context: SSL.Context, client_ca: Path) -> None:
     def look(connection: SSL.Connection, _certificate: object, _error: int, _depth: int, trusted: int) -> bool:
         shown = connection.get_app_data()
