@@ -30,6 +30,11 @@ class RecentUids:
         self._lasts.append(last)
         self.first = self._firsts[0]
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """First and last UID of each range, ascending."""
+        return list(zip(self._firsts, self._lasts, strict=True))
+
     def __contains__(self, uid: int) -> bool:
         index = bisect_right(self._firsts, uid) - 1
         return index >= 0 and uid <= self._lasts[index]

@@ -1,312 +1,285 @@
-"""Answering SEARCH: UIDs first, then rows, and only for what is still open the octets of messages."""
+"""Answering SEARCH: first what UIDs and flags tell, then the index, and only for what is still open rows and messages.
+
+Each step looks only at messages of which the steps before have not decided whether they are found.
+"""
 
 from __future__ import annotations
 
-import re
 import time
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar import search as keys
-from quantummail.imap.responses import Refusal
-from quantummail.imap.text_search import Finder, PartText, is_text
-from quantummail.message.date import parse_date
-from quantummail.message.encoded_word import decode_text
-from quantummail.message.headers import Headers, header_end
-from quantummail.message.parts import leaves
-from quantummail.store.errors import NoSuchMessage
+from quantummail.imap.message_sets import NONE, Universe, Value, evaluated, of_values
+from quantummail.imap.responses import Farewell, Refusal
+from quantummail.message.search_text import fold
 from quantummail.store.flags import KEYWORD_SHIFT, system_flag
+from quantummail.store.steps import finished
+from quantummail.store.text_conditions import FIELDS, Anywhere, Condition, InBody, InField, InHeader, SentOn
+from quantummail.store.text_lookup import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from quantummail.imap.grammar.sequence import SequenceSet
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
-    from quantummail.message.parts import PartRange
-    from quantummail.store.bodies import Bodies
     from quantummail.store.records import Message
 
 PAGE = 500
-# UIDs that are looked at before others have their turn
+# Simple things that are done before others have their turn
 SLICE = 5000
-HEADER = 32 * 1024
-LONG_HEADER = 256 * 1024
-PIECE = 64 * 1024
-# Messages up to this size are read whole
-WHOLE = 64 * 1024
 
 Test = Callable[["Message"], bool | None]
-"""None: the row does not tell."""
-
-# What stands behind the time of a Date field: RFC 3501 6.4.4 disregards time and time zone
-_ZONE = re.compile(rb"\s*(?:[+-]\d\d:?\d\d|[A-Za-z]{1,5})?\s*(?:\([^()]*\)\s*)?\Z")
+"""Says whether a message is found; None: its row does not tell."""
+_DAY = 86400
 
 
 class Search:
     """One SEARCH command."""
 
-    __slots__ = ("_deadline", "_program", "_session", "_view")
+    __slots__ = ("_deadline", "_everything", "_present", "_program", "_session", "_universe", "_values", "_view")
 
     def __init__(self, session: Session, query: keys.Query) -> None:
         self._session = session
-        self._view = session.selected
         self._program = query.program
         self._deadline = time.monotonic() + session.settings.search_timeout
+        self._values: list[Value | None] = [None] * len(self._program)
 
     async def run(self) -> array[int]:
         """The UIDs that match, ascending."""
-        candidates = self._candidates()
-        if all(isinstance(key, _FROM_UID) for key in self._program):
-            return await self._by_uid(candidates)
-        found = array("I")
-        tests = [self._row_test(key) for key in self._program]
-        whole = any(isinstance(key, keys.Text | keys.Body) for key in self._program)
-        for start in range(0, len(candidates), PAGE):
-            page = await self._session.store.messages.fetch(
-                self._session.account_id, self._view.mailbox_id, candidates[start : start + PAGE], contents=whole
-            )
-            for message in page:
-                value = _evaluated(self._program, [test and test(message) for test in tests])
-                if value is None:
-                    value = await self._by_octets(message, tests)
-                if value:
-                    found.append(message.uid)
-        return found
-
-    def _candidates(self) -> Sequence[int]:
-        """Messages that come into question: sets that everything depends on narrow them before any row is read."""
-        last = self._program[-1]
-        if isinstance(last, keys.And):
-            # operands of the last And that are single keys stand directly before it, up to the first operator
-            required: Iterable[object] = _trailing_leaves(self._program[:-1], last.count)
+        await self._session.know_messages()
+        self._view = self._session.selected
+        self._universe = Universe(self._view.uids)
+        self._everything = self._present = self._universe.everything
+        for step in (self._by_uid, self._by_flags, self._by_range, self._by_row, self._by_fields, self._by_texts):
+            await step()
+            if not self._outcome().undecided:
+                break
         else:
-            required = self._program if len(self._program) == 1 else ()
-        uids: Sequence[int] = self._view.uids
-        for key in required:
-            if isinstance(key, keys.Uids):
-                uids = _smaller(uids, self._view.known(key.set))
-            elif isinstance(key, keys.Numbers):
-                uids = _smaller(uids, self._view.numbered(key.set))
-        return uids
-
-    async def _by_uid(self, candidates: Sequence[int]) -> array[int]:
-        found = array("I")
-        tests = [_uid_test(self._view, key) for key in self._program]
-        for start in range(0, len(candidates), SLICE):
-            if start:
-                await self._session.wire.pause(0)
-            for uid in candidates[start : start + SLICE]:
-                if _evaluated(self._program, [test and test(uid) for test in tests]):
-                    found.append(uid)
+            await self._by_reading()
+        found = self._universe.uids_of(self._outcome().found & self._present)
+        if self._view.expunges_wait and not all(isinstance(key, _FROM_UID) for key in self._program):
+            # a message that is gone has no flags and no text, nor does it lack them
+            found = array("I", [uid for uid in found if not self._view.vanished((uid,))])
         return found
 
-    def _row_test(self, key: object) -> Test | None:
-        """How a key is answered from a row; None for operators."""
-        if isinstance(key, _OPERATORS):
-            return None
-        by_uid = _uid_test(self._view, key)
-        if by_uid is not None:
-            return lambda message: by_uid(message.uid)
-        make = ROW_TESTS.get(type(key))
-        return make(self._view, key) if make is not None else _unknown
+    def _outcome(self) -> Value:
+        return evaluated(self._program, self._values, self._everything)
 
-    async def _by_octets(self, message: Message, tests: Sequence[Test | None]) -> bool:
-        """Look into the message for what its row did not tell."""
-        if time.monotonic() > self._deadline:
-            raise Refusal("The search takes too long", "LIMIT")
-        try:
-            octets = _Octets(self._session.store.bodies, message)
-            headers = await octets.headers()
-            values = [
-                _header_value(key, headers) if isinstance(key, keys.Header | keys.SentDate) else test and test(message)
-                for key, test in zip(self._program, tests, strict=True)
-            ]
-            value = _evaluated(self._program, values)
-            if value is None:
-                found = await self._texts(message, octets, headers)
-                values = [
-                    found[key] if isinstance(key, keys.Text | keys.Body) else known
-                    for key, known in zip(self._program, values, strict=True)
-                ]
-                value = _evaluated(self._program, values)
-        except NoSuchMessage:
-            session = self._session
-            session.store.messages.vanished.missed(session.account_id, self._view.mailbox_id, [message.uid])
-            return False
-        return bool(value)
+    def _undecided(self) -> array[int]:
+        return self._universe.uids_of(self._outcome().undecided)
 
-    async def _texts(self, message: Message, octets: _Octets, headers: Headers) -> Mapping[object, bool]:
-        """Which TEXT and BODY keys find something in the message."""
-        wanted = [key for key in self._program if isinstance(key, keys.Text | keys.Body)]
-        finder = Finder(key.text for key in wanted)
-        parts = leaves(message.contents.parts) if message.contents is not None else []
-        for part in parts:
-            if not finder.missing:
-                break
-            await self._part(octets, part, finder)
-        in_header = Finder(key.text for key in wanted if isinstance(key, keys.Text))
-        in_header.header(headers.octets)
-        return {
-            key: not key.text or key.text.casefold() not in finder.missing
-            or (isinstance(key, keys.Text) and key.text.casefold() not in in_header.missing)
-            for key in wanted
-        }
+    def _open(self, *kinds: type) -> list[int]:
+        """The places in the program of keys of these kinds whose value is not known."""
+        return [
+            place for place, key in enumerate(self._program)
+            if self._values[place] is None and isinstance(key, kinds)
+        ]
 
-    async def _part(self, octets: _Octets, part: PartRange, finder: Finder) -> None:
-        header = await octets.read(part.mime_start, min(part.start, part.mime_start + LONG_HEADER))
-        if part.mime_start:
-            # the header of the message itself is not its body
-            finder.header(header)
-        if not is_text(part):
+    async def _having(self, uids: set[int]) -> int:
+        return await finished(self._universe.having(uids), self._pause)
+
+    async def _known(self, place: int, uids: set[int]) -> None:
+        """The key at this place finds exactly these, of those that were undecided."""
+        found = await self._having(uids)
+        self._values[place] = Value(found, found)
+
+    def _pause(self) -> Awaitable[None]:
+        if self._session.closed:
+            raise Farewell("The connection is gone")
+        return self._session.wire.pause(0)
+
+    async def _by_uid(self) -> None:
+        for place, key in enumerate(self._program):
+            found = _by_uid(self._view, self._universe, key)
+            if found is not None:
+                self._values[place] = Value(found, found)
+
+    async def _by_flags(self) -> None:
+        """Keys that the picture of the mailbox answers."""
+        places = self._open(*PICTURE_TESTS)
+        if not places:
             return
-        text = PartText(part, header)
-        for start in range(part.start, part.end, PIECE):
-            end = min(start + PIECE, part.end)
-            finder.feed(text.decode(await octets.read(start, end), final=end == part.end))
-            if not finder.missing:
-                return
-            if time.monotonic() > self._deadline:
-                raise Refusal("The search takes too long", "LIMIT")
-        finder.end()
+        session = self._session
+        picture = await session.store.messages.pictures.get(session.account_id, self._view.mailbox_id)
+        # what is read in several turns must be ours alone
+        uids, columns = picture.uids, {"flags": picture.flags[:], "modseqs": picture.modseqs[:]}
+        same = uids is self._universe.uids or uids == self._universe.uids
+        for place in places:
+            key = self._program[place]
+            name, test = PICTURE_TESTS[type(key)](self._view, key)
+            values: list[bool] = []
+            for start in range(0, len(uids), SLICE):
+                if start:
+                    await self._pause()
+                values += map(test, columns[name][start : start + SLICE])
+            if same:
+                found = of_values(values)
+                self._values[place] = Value(found, found)
+            else:
+                await self._known(place, {uid for uid, value in zip(uids, values, strict=True) if value})
+
+    async def _by_range(self) -> None:
+        """Keys that ask for a range of a column, where it pays to ask the database for all of them at once."""
+        places = self._open(*ROW_RANGES)
+        undecided = self._undecided() if places else ()
+        if len(undecided) <= PAGE:
+            return
+        session = self._session
+        for place in places:
+            column, first, last = ROW_RANGES[type(self._program[place])](self._program[place])
+            uids = await session.store.messages.in_range(
+                session.account_id, self._view.mailbox_id, column, first, last)
+            await self._known(place, set(uids))
+
+    async def _by_row(self) -> None:
+        """Keys that are answered from rows, one by one."""
+        places = self._open(*ROW_TESTS)
+        undecided = self._undecided() if places else array("I")
+        tests = {place: ROW_TESTS[type(self._program[place])](self._view, self._program[place]) for place in places}
+        found: dict[int, set[int]] = {place: set() for place in places}
+        session = self._session
+        for start in range(0, len(undecided), PAGE):
+            page = await session.store.messages.fetch(
+                session.account_id, self._view.mailbox_id, undecided[start : start + PAGE])
+            for message in page:
+                for place, test in tests.items():
+                    if test(message):
+                        found[place].add(message.uid)
+        for place, uids in found.items():
+            await self._known(place, uids)
+
+    async def _by_fields(self) -> None:
+        await self._by_index(lambda condition: isinstance(condition, InField | SentOn))
+
+    async def _by_texts(self) -> None:
+        await self._by_index(lambda condition: not isinstance(condition, InField | SentOn))
+
+    async def _by_index(self, chosen: Callable[[Condition], bool]) -> None:
+        conditions = {
+            place: condition for place, condition in self._conditions().items()
+            if self._values[place] is None and chosen(condition)
+        }
+        if not conditions:
+            return
+        session = self._session
+        try:
+            answers = await session.store.texts.find(
+                session.account_id, self._view.mailbox_id, self._undecided(), list(conditions.values()), self._late)
+        except Stopped:
+            raise self._too_long() from None
+        for place, answer in zip(conditions, answers, strict=True):
+            found = await self._having(answer.uids)
+            self._values[place] = Value(found, found | await self._having(answer.undecided))
+
+    async def _by_reading(self) -> None:
+        """Look into the messages that the index does not know, or not whole."""
+        undecided = self._undecided()
+        conditions = self._conditions()
+        matching: dict[int, set[int]] = {place: set() for place in conditions}
+        read: set[int] = set()
+        session = self._session
+        async for uid, values in session.store.texts.read(
+                session.account_id, self._view.mailbox_id, undecided, list(conditions.values()), self._late):
+            read.add(uid)
+            for place, value in zip(conditions, values, strict=True):
+                if value:
+                    matching[place].add(uid)
+        if self._late():
+            raise self._too_long()
+        looked_at = await self._having(set(undecided))
+        others = self._everything ^ looked_at
+        for place, uids in matching.items():
+            before = self._values[place]
+            found = await self._having(uids) | (before.found & others if before is not None else NONE)
+            self._values[place] = Value(found, found)
+        # those that are gone are not found, whatever was asked
+        self._present = others | await self._having(read)
+
+    def _conditions(self) -> Mapping[int, Condition]:
+        """What is asked of the texts of messages, by the place of its key."""
+        found = {place: _condition(key) for place, key in enumerate(self._program)}
+        return {place: condition for place, condition in found.items() if condition is not None}
+
+    def _late(self) -> bool:
+        """Whether to give up. Asked in threads too."""
+        return self._session.closed or time.monotonic() > self._deadline
+
+    def _too_long(self) -> Exception:
+        if self._session.closed:
+            return Farewell("The connection is gone")
+        return Refusal("The search takes too long", "LIMIT")
 
 
-class _Octets:
-    """The octets of one message: a small one is read at once, a big one in the pieces that are asked for."""
-
-    __slots__ = ("_bodies", "_message", "_whole")
-
-    def __init__(self, bodies: Bodies, message: Message) -> None:
-        self._bodies = bodies
-        self._message = message
-        self._whole: bytes | None = None
-
-    async def read(self, start: int, end: int) -> bytes:
-        """The octets from `start` to `end`."""
-        if self._message.size > WHOLE:
-            return await self._bodies.read(self._message, start, end)
-        if self._whole is None:
-            self._whole = await self._bodies.read(self._message)
-        return self._whole[start:end]
-
-    async def headers(self) -> Headers:
-        """The header of the message, as far as it is read for searching."""
-        octets = b""
-        for size in (HEADER, LONG_HEADER):
-            octets = await self.read(0, size)
-            if header_end(octets) < len(octets) or len(octets) < size:
-                break
-        return Headers.scan(octets)
-
-
-def _uid_test(view: View, key: object) -> Callable[[int], bool] | None:
-    """How a key is answered from the UID alone; None if it is not."""
-    if isinstance(key, keys.All):
-        return lambda _uid: True
+def _by_uid(view: View, universe: Universe, key: object) -> int | None:
+    """The messages that a key finds by their UIDs or numbers alone; None for other keys."""
+    if isinstance(key, keys.All) or (isinstance(key, keys.Text | keys.Body) and not key.text):
+        return universe.everything
     if isinstance(key, keys.Recent):
-        return view.recent_uids.__contains__
+        return universe.between(_numbers(universe, view.recent_uids.ranges))
     if isinstance(key, keys.Uids):
-        return _in_ranges(key.set.within(view.uids[-1] if view.uids else 0))
+        last = universe.uids[-1] if universe.uids else 0
+        return universe.between(_numbers(universe, key.set.within(last)))
     if isinstance(key, keys.Numbers):
-        return _in_ranges(_uid_ranges(view, key.set))
+        return universe.between(key.set.within(view.exists))
     return None
 
 
-def _uid_ranges(view: View, numbers: SequenceSet) -> list[tuple[int, int]]:
-    return [(view.uids[first - 1], view.uids[last - 1]) for first, last in numbers.within(view.exists)]
+def _numbers(universe: Universe, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Ranges of UIDs as ranges of message numbers."""
+    for low, high in ranges:
+        first, last = bisect_left(universe.uids, low) + 1, bisect_right(universe.uids, high)
+        if first <= last:
+            yield first, last
 
 
-def _in_ranges(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
-    firsts = [first for first, _ in ranges]
-    lasts = [last for _, last in ranges]
+def _condition(key: object) -> Condition | None:
+    if isinstance(key, keys.Header):
+        name = fold(key.name).strip()
+        return InField(name, fold(key.text)) if name in FIELDS else InHeader(name, fold(key.text))
+    if isinstance(key, keys.SentDate):
+        return SentOn(key.first, key.last)
+    if isinstance(key, keys.Text | keys.Body) and key.text:
+        return (Anywhere if isinstance(key, keys.Text) else InBody)(fold(key.text))
+    return None
 
-    def test(uid: int) -> bool:
-        index = bisect_right(firsts, uid) - 1
-        return index >= 0 and uid <= lasts[index]
 
-    return test
-
-
-def _flagged(view: View, key: keys.Flagged) -> Test:
+def _flagged(view: View, key: keys.Flagged) -> tuple[str, Callable[[int], bool]]:
     mask = system_flag(key.name)
     if not mask:
         name = key.name.lower()
         for bit, keyword in enumerate(view.keywords):
             if keyword.lower() == name:
                 mask = 1 << (KEYWORD_SHIFT + bit)
-    return lambda message: bool(message.flags & mask)
+    return "flags", lambda flags: flags & mask != 0
 
 
-def _internal_date(_view: View, key: keys.InternalDate) -> Test:
+def _internal_date(key: keys.InternalDate) -> tuple[str, int, int]:
     # in UTC, as INTERNALDATE shows it
-    first, last = key.first * 86400, (key.last + 1) * 86400
-    return lambda message: first <= message.internal_date < last
+    return "internal_date", key.first * _DAY, (key.last + 1) * _DAY - 1
 
 
-def _size(_view: View, key: keys.Size) -> Test:
-    return lambda message: key.smallest <= message.size <= key.largest
+def _size(key: keys.Size) -> tuple[str, int, int]:
+    return "size", key.smallest, key.largest
 
 
-ROW_TESTS: dict[type, Callable[..., Test]] = {
-    keys.Flagged: _flagged,
+def within(column: str, first: int, last: int) -> Test:
+    """The test of a row for a range."""
+    return lambda message: first <= getattr(message, column) <= last
+
+
+PICTURE_TESTS: dict[type, Callable[..., tuple[str, Callable[[int], bool]]]] = {keys.Flagged: _flagged}
+"""Keys that are answered from one column of `store.pictures.Picture`. An extension adds its own."""
+ROW_RANGES: dict[type, Callable[..., tuple[str, int, int]]] = {
     keys.InternalDate: _internal_date,
     keys.Size: _size,
+}
+"""Keys that ask for a column of `Message` between two values. An extension adds its own."""
+ROW_TESTS: dict[type, Callable[..., Test]] = {
+    keys.InternalDate: lambda _view, key: within(*_internal_date(key)),
+    keys.Size: lambda _view, key: within(*_size(key)),
 }
 """Keys that a row answers. An extension adds its own."""
 
 _OPERATORS = (keys.And, keys.Or, keys.Not)
 _FROM_UID = (*_OPERATORS, keys.All, keys.Recent, keys.Uids, keys.Numbers)
-
-
-def _unknown(_message: Message) -> None:
-    return None
-
-
-def _header_value(key: keys.Header | keys.SentDate, headers: Headers) -> bool:
-    if isinstance(key, keys.SentDate):
-        value = headers.get(b"date")
-        sent = parse_date(_ZONE.sub(b"", value)) if value is not None else None
-        return sent is not None and key.first <= sent // 86400 <= key.last
-    values = headers.get_all(key.name.encode("utf-8"))
-    if not key.text:
-        # RFC 3501 6.4.4: an empty text finds every message that has the field
-        return bool(values)
-    text = key.text.casefold()
-    return any(text in decode_text(value).casefold() for value in values)
-
-
-def _evaluated(program: keys.Program, values: Sequence[bool | None]) -> bool | None:
-    """The value of a program in postfix order, from those of its keys; None while that is open."""
-    if len(program) == 1:
-        return values[0]
-    stack: list[bool | None] = []
-    for item, value in zip(program, values, strict=True):
-        if isinstance(item, keys.And):
-            operands = stack[-item.count :]
-            del stack[-item.count :]
-            stack.append(False if False in operands else None if None in operands else True)
-        elif isinstance(item, keys.Or):
-            right, left = stack.pop(), stack.pop()
-            stack.append(True if left or right else None if left is None or right is None else False)
-        elif isinstance(item, keys.Not):
-            operand = stack.pop()
-            stack.append(None if operand is None else not operand)
-        else:
-            stack.append(value)
-    return stack[0]
-
-
-def _trailing_leaves(program: Sequence[object], count: int) -> list[object]:
-    found: list[object] = []
-    for item in reversed(program):
-        if isinstance(item, _OPERATORS) or len(found) == count:
-            break
-        found.append(item)
-    return found
-
-
-def _smaller(uids: Sequence[int], narrowed: array[int]) -> Sequence[int]:
-    """Candidates are only narrowed, never proved: the shorter of two lists is enough."""
-    return narrowed if len(narrowed) < len(uids) else uids

@@ -22,6 +22,7 @@ from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
 from quantummail.store.pictures import COLUMNS, Pictures
+from quantummail.store.ranges import in_range_txn
 from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
 from quantummail.store.removals import remove_txn
@@ -111,6 +112,10 @@ class Messages:
     async def changes(self, account_id: int, mailbox_id: int, since_modseq: int) -> Changes | None:
         """What has happened since a mod-sequence; None if the mailbox is gone."""
         return await self._database.run(changes_txn, account_id, mailbox_id, since_modseq)
+
+    async def in_range(self, account_id: int, mailbox_id: int, column: str, first: int, last: int) -> set[int]:
+        """The UIDs of messages whose `internal_date`, `save_date` or `size` is between two values, both included."""
+        return await self._database.run(in_range_txn, account_id, mailbox_id, column, first, last)
 
     async def fetch(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], *, contents: bool = False

@@ -34,25 +34,23 @@ UNREAD = 2
 _MERGED = 500
 _VACUUMED = 1000
 
-_COLUMNS = (
-    "from_, to_, cc, bcc, subject, sent_day, sort_from, sort_to, sort_cc, display_from, display_to"
-)
-_SCHEMA = f"""
+_COLUMNS = "from_, to_, cc, bcc, subject, sent_day"
+_SCHEMA = """
 CREATE TABLE headers (
     id INTEGER PRIMARY KEY, email_id TEXT NOT NULL UNIQUE, state INTEGER NOT NULL,
-    {_COLUMNS.replace("sent_day", "sent_day INTEGER").replace("_,", "_ TEXT,")}
+    from_ TEXT, to_ TEXT, cc TEXT, bcc TEXT, subject TEXT, sent_day INTEGER
 );
 CREATE INDEX headers_state ON headers (state) WHERE state;
 CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT NOT NULL, header TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, content = '', detail = none, tokenize = 'trigram case_sensitive 1');
 """
-_ADD_HEADER = f"INSERT INTO headers (email_id, state, {_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_ADD_HEADER = f"INSERT INTO headers (email_id, state, {_COLUMNS}) VALUES ({', '.join('?' * 8)})"
 _ADD_TEXT = "INSERT INTO texts (id, body, header) VALUES (?, ?, ?)"
 _ADD_WORDS = "INSERT INTO words (rowid, text) VALUES (?1, ?2 || char(10) || ?3)"
 _REMOVE_WORDS = (
     "INSERT INTO words (words, rowid, text) SELECT 'delete', id, body || char(10) || header FROM texts WHERE id = ?"
 )
-_WITHOUT_ANY = (None,) * 6 + ("",) * 5
+_WITHOUT_ANY = (None,) * 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,20 +85,3 @@ def _missing(connection: sqlite3.Connection, asked: Sequence[str]) -> set[str]:
     rows = connection.execute(
         "SELECT h.email_id FROM json_each(?) j CROSS JOIN headers h ON h.email_id = j.value", (json_list(asked),))
     return set(asked).difference(row[0] for row in rows)
-
-
-SORT_KEYS = ("sort_from", "sort_to", "sort_cc", "display_from", "display_to")
-"""What messages are sorted by (RFC 5256 3, RFC 5957 3), in the order of i;unicode-casemap."""
-
-
-def sort_keys(files: TextFiles, name: str, column: str, only: Sequence[str] | None) -> list[tuple[str, str]]:
-    """EMAILIDs with one of `SORT_KEYS`, of some messages or of all that are known."""
-    assert column in SORT_KEYS
-    with contextlib.closing(files.connect(name)) as connection, errors():
-        if only is None:
-            rows = connection.execute(f"SELECT email_id, {column} FROM headers WHERE NOT state & {UNREAD}")
-        else:
-            rows = connection.execute(
-                f"SELECT h.email_id, h.{column} FROM json_each(?) j CROSS JOIN headers h ON h.email_id = j.value"
-                f" WHERE NOT h.state & {UNREAD}", (json_list(only),))
-        return rows.fetchall()

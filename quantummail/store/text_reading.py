@@ -13,7 +13,6 @@ from quantummail.store.text_conditions import Anywhere, Condition, InBody, InFie
 from quantummail.store.text_files import PARTIAL, UNREAD, TextRow
 
 if TYPE_CHECKING:
-    from quantummail.message.search_fields import SearchFields
     from quantummail.message.search_text import Read
     from quantummail.store.bodies import Bodies
     from quantummail.store.records import Message
@@ -97,17 +96,6 @@ def read_many(
             found.append(values(bodies, message, conditions, stopped))
         except StoreError as error:
             found.append(error)
-    return found
-
-
-def sort_fields(bodies: Bodies, messages: Sequence[Message]) -> list[SearchFields | None]:
-    """The fields of messages; None for those that cannot be read."""
-    found: list[SearchFields | None] = []
-    for message in messages:
-        try:
-            found.append(search_fields(read_header(reader(bodies, message), message.size)))
-        except StoreError:
-            found.append(None)
     return found
 
 

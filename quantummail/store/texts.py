@@ -14,9 +14,9 @@ from quantummail.store.errors import NoSuchMessage, StoreError
 from quantummail.store.indexing import Indexing
 from quantummail.store.text_conditions import Condition
 from quantummail.store.text_files import Broken, TextFiles
-from quantummail.store.text_lookup import Answer, lookup, sort_keys
+from quantummail.store.text_lookup import Answer, lookup
 from quantummail.store.text_places import email_ids_txn, uids_txn
-from quantummail.store.text_reading import groups, read_many, sort_fields
+from quantummail.store.text_reading import groups, read_many
 from quantummail.store.threads import Inline, Threads
 
 if TYPE_CHECKING:
@@ -117,28 +117,6 @@ class Texts:
                         yield message.uid, outcome
                 if stopped():
                     return
-
-    async def sort_keys(self, account_id: int, mailbox_id: int, uids: Sequence[int], key: str) -> dict[int, str]:
-        """One of `text_lookup.SORT_KEYS` for each of the messages, empty for those that are gone."""
-        name = self.files.name(account_id)
-        found: dict[str, str] = {}
-        places = await self._database.run(email_ids_txn, account_id, mailbox_id, uids)
-        if name is not None:
-            only = [email_id for _, email_id in places] if len(uids) <= FEW else None
-            try:
-                found = dict(await self._threads.run(sort_keys, self.files, name, key, only))
-            except Broken as error:
-                self.indexing.broken(account_id, name, str(error))
-        keys = {uid: found[email_id] for uid, email_id in places if email_id in found}
-        unknown = [uid for uid in uids if uid not in keys]
-        for start in range(0, len(unknown), GROUP):
-            messages = await self._messages.fetch(account_id, mailbox_id, unknown[start : start + GROUP])
-            for message, fields in zip(
-                    messages, await self._threads.run(sort_fields, self._bodies, messages), strict=True):
-                keys[message.uid] = "" if fields is None else getattr(fields, key)
-        for uid in unknown:
-            keys.setdefault(uid, "")
-        return keys
 
 
 def _by_uid(answer: Answer, places: Iterable[tuple[int, str]]) -> list[Found]:

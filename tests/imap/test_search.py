@@ -1,4 +1,4 @@
-"""Tests of SEARCH: quantummail.imap.searching and text_search."""
+"""Tests of SEARCH: quantummail.imap.searching."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import base64
 import quopri
 from datetime import UTC, datetime
 
-from hypothesis import given
-from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
-
-from quantummail.imap.text_search import Finder, PartText
-from quantummail.message.parts import PartRange
 from tests.imap.case import ImapCase
+from tests.support.stores import now
 
 GRUESSE = "Schöne Grüße aus Köln"
 
@@ -75,6 +70,27 @@ class SearchTests(ImapCase):
 
     def test_cases(self) -> None:
         """Every key finds what RFC 3501 6.4.4 says, in decoded text, in any case of letters."""
+        self.check_cases()
+
+    def test_indexed(self) -> None:
+        """It finds the same when the texts are in the index, and reads no message then."""
+        now(self.store.texts.indexing.catch_up())
+        self.patch(self.store.bodies, "read_here", None)
+        self.check_cases()
+
+    def test_indexed_in_part(self) -> None:
+        """It finds the same when only some of the messages are in the index."""
+        connection = self.logged_in()
+        self.say(self.connection, "c COPY 2,4,5 Trash")
+        now(self.store.texts.indexing.catch_up())
+        for message in self.MESSAGES:
+            self.deliver(message, "Trash")
+        self.say(connection, "s SELECT Trash")
+        query = b"a SEARCH CHARSET UTF-8 BODY {7+}\r\n" + "grüße".encode() + b" NOT 3\r\n"
+        self.assertIn("* SEARCH 2 7 8 9 10\r\n", self.say(connection, query))
+
+    def check_cases(self) -> None:
+        """All of `CASES`."""
         for query, expected in self.CASES:
             octets = query.encode()
             for word in query.split():
@@ -108,33 +124,3 @@ class SearchTests(ImapCase):
         connection = self.selected(factory=self.listener(search_timeout=-1.0))
         self.assertIn("a NO [LIMIT] ", self.say(connection, "a SEARCH BODY x"))
         self.assertIn("b OK ", self.say(connection, "b SEARCH SEEN"))
-
-
-class FinderTests(SynchronousTestCase):
-    """Texts in pieces."""
-
-    @given(st.text("abß", max_size=30), st.text("abß", min_size=1, max_size=4), st.integers(1, 10))
-    def test_pieces_do_not_matter(self, text: str, wanted: str, size: int) -> None:
-        """A text is found across the borders of pieces, and only if it is there."""
-        finder = Finder([wanted])
-        for start in range(0, len(text), size):
-            finder.feed(text[start : start + size])
-        self.assertEqual(not finder.missing, wanted.casefold() in text.casefold())
-
-
-class PartTextTests(SynchronousTestCase):
-    """Transfer encodings in pieces."""
-
-    @given(st.text(max_size=300), st.sampled_from(["base64", "quoted-printable", "8bit"]), st.integers(1, 50))
-    def test_pieces_do_not_matter(self, text: str, encoding: str, size: int) -> None:
-        """However the octets are cut, the text comes out whole."""
-        text = text.encode("utf-8", "ignore").decode().replace("\r", "").replace("\x00", "")
-        octets = text.encode()
-        octets = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}.get(encoding, bytes)(octets)
-        part = PartRange(0, 0, len(octets), False, 0, 0, "text/plain", encoding)
-        reader = PartText(part, b"Content-Type: text/plain; charset=utf-8\r\n\r\n")
-        pieces = [
-            reader.decode(octets[start : start + size], final=start + size >= len(octets))
-            for start in range(0, len(octets), size)
-        ]
-        self.assertEqual("".join(pieces), text)

@@ -10,10 +10,10 @@ from quantummail.imap.commands.enable import CAN_BE_ENABLED
 from quantummail.imap.commands.status import ITEMS
 from quantummail.imap.grammar import fetch, search
 from quantummail.imap.grammar.modseq import ModSeq, modseq
-from quantummail.imap.searching import ROW_TESTS, Test
+from quantummail.imap.searching import PICTURE_TESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
@@ -31,8 +31,8 @@ def _modseq(_view: View, message: Message) -> bytes:
     return b"MODSEQ (%d)" % message.modseq
 
 
-def _since(_view: View, key: ModSeq) -> Test:
-    return lambda message: message.modseq >= key.lowest
+def _since(_view: View, key: ModSeq) -> tuple[str, Callable[[int], bool]]:
+    return "modseqs", lambda modseq: modseq >= key.lowest
 
 
 async def _highest_modseq(session: Session, box: Mailbox) -> int:
@@ -46,7 +46,7 @@ RENDERERS["MODSEQ"] = Renderer(
     _modseq, contents=False, columns=Columns(b"MODSEQ (%d)", ("modseq",), as_they_are))
 ITEMS["HIGHESTMODSEQ"] = _highest_modseq
 search.READERS["MODSEQ"] = modseq
-ROW_TESTS[ModSeq] = _since
+PICTURE_TESTS[ModSeq] = _since
 
 
 def names_modseq(query: search.Query) -> bool:

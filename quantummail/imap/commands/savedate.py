@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quantummail.imap import capabilities
 from quantummail.imap.attributes import RENDERERS, Renderer
 from quantummail.imap.grammar import dates, fetch, search
-from quantummail.imap.searching import ROW_TESTS, Test
+from quantummail.imap.searching import ROW_RANGES, ROW_TESTS, Test, within
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
@@ -39,10 +39,13 @@ def _reader(relation: str) -> search.Reader:
     return read
 
 
-def _test(_view: View, key: SaveDate) -> Test:
+def _range(key: SaveDate) -> tuple[str, int, int]:
     # RFC 8514 4.3: the time of day and the zone count for nothing; in UTC, as INTERNALDATE
-    first, last = key.first * _DAY, (key.last + 1) * _DAY
-    return lambda message: first <= message.save_date < last
+    return "save_date", key.first * _DAY, (key.last + 1) * _DAY - 1
+
+
+def _test(_view: View, key: SaveDate) -> Test:
+    return within(*_range(key))
 
 
 def _save_date(_view: View, message: Message) -> bytes:
@@ -56,4 +59,5 @@ search.READERS["SAVEDON"] = _reader("on")
 search.READERS["SAVEDSINCE"] = _reader("since")
 # RFC 8514 4.3: every mailbox of ours keeps it, so all messages match
 search.READERS["SAVEDATESUPPORTED"] = lambda _cursor, _codec: (search.All(),)
+ROW_RANGES[SaveDate] = _range
 ROW_TESTS[SaveDate] = _test
