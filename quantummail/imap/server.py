@@ -164,8 +164,8 @@ class IMAPConnection(Connection):
                 return False
             case Command(text):
                 await self.session.run(text)
-            case Upload(text):
-                await self.session.run(text)
+            case Upload(text, size, synchronizing):
+                await self.session.run(text, 0 if synchronizing else size)
             case Continue():
                 self.write(b"+ OK\r\n")
             case Refused(tag, response, text):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from quantummail.store.store import Store
 
 # RFC 5530, RFC 9208 for OVERQUOTA
+log = Logger(namespace="quantummail.imap")
+
 _CODES: dict[type[errors.StoreError], str] = {
     errors.NoSuchMailbox: "NONEXISTENT",
     errors.NoSuchUser: "UNAVAILABLE",
@@ -95,8 +97,8 @@ class Session:
     """All state of one client."""
 
     __slots__ = (
-        "_early_hint", "_unwatch", "authenticator", "bad_commands", "closed", "dialogue", "enabled",
-        "failed_logins", "midway", "modes", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
+        "_early_hint", "_listener", "_unwatch", "authenticator", "bad_commands", "closed", "coming", "dialogue", "enabled",
+        "failed_logins", "midway", "modes", "progress", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
     )
 
     def __init__(
@@ -122,6 +124,8 @@ class Session:
         self.midway = False
         """Whether a response is written in part: nothing else may be said before it is whole."""
         self.bad_commands = 0
+        self.coming = 0
+        """Octets of a literal that the client sends unasked, and nobody has taken over yet."""
         self.closed = False
         """Whether the connection is gone: what still runs must not begin anything that nobody would end."""
         self._early_hint = 0
@@ -316,12 +320,16 @@ class Session:
 
     # How a command runs.
 
-    async def run(self, text: bytes) -> None:
-        """Run one command and answer it, whatever comes of it."""
+    async def run(self, text: bytes, coming: int = 0) -> None:
+        """Run one command and answer it, whatever comes of it.
+
+        The client sends so many octets more without being asked: if the command does not take them, they are read over.
+        """
         self.tag = ""
         found: Command | None = None
         try:
             cursor = Cursor(text, utf8=self.utf8)
+        self.coming = coming
             self.tag = cursor.tag()
             cursor.space()
             found = self._command(cursor)
@@ -338,6 +346,9 @@ class Session:
         if name == "UID":
             cursor.space()
             name = f"UID {cursor.word()}"
+            if self.coming and not isinstance(error, Farewell):
+                self.read_over(self.tag, self.coming, error)
+                return
         found = COMMANDS.get(name)
         if found is None or (found.capability and not self.settings.offers(found.capability)):
             raise BadSyntax("Unknown command")
@@ -356,10 +367,19 @@ class Session:
             cursor = Cursor(text, utf8=self.utf8)
             cursor.tag()
             cursor.space()
-            found = COMMANDS.get(cursor.word())
-        except BadSyntax:
+            found = self._command(cursor)
+        except (BadSyntax, Refusal):
             return False
-        return found is not None and found.streams is not None and found.streams(text[cursor.position :])
+        return found.streams is not None and found.streams(text[cursor.position :])
+
+    def read_over(self, tag: str, size: int, error: Exception) -> None:
+        """Read over a literal that the client sends without being asked, and what follows it; then tell the error."""
+        self.coming = 0
+        refusal = refusal_of(error)
+        if refusal is None:
+            log.failure("unexpected error in a command", connection=self.wire.connection_id)
+            refusal = Refusal("Internal error, please try again later", "SERVERBUG")
+        self.wire.swallow(size, Refused(tag, refusal.response, refusal.text))
 
     async def answer(self, tag: str, error: Exception, *, expunges: bool = False) -> None:
         """Turn an exception into the reply that it means. What is no answer to a command is raised again."""

@@ -36,6 +36,12 @@ class Incoming:
         return other_half + with_crlf(rest)
 
 
+    def passed(self, data: bytes) -> None:
+        """A piece of the text that has its line ends already, and was not converted here."""
+        if data:
+            self._after_cr = data[-1:] == b"\r"
+
+
 def next_block(descriptor: int, position: int, after_cr: bool) -> tuple[bytes, int, bool]:
     """Convert what stands at an offset of a file: the text, the offset behind it, and whether that is after a CR."""
     block = os.pread(descriptor, _BLOCK, position)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
+from quantummail.store.errors import OverQuota
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:
@@ -210,3 +212,10 @@ class Quota:
     used_bytes: int
     limit_messages: int
     used_messages: int
+
+    def check(self, octets: int, messages: int) -> None:
+        """Raise `OverQuota` unless so many more octets and messages fit."""
+        if self.limit_bytes and self.used_bytes + octets > self.limit_bytes:
+            raise OverQuota("the mailbox is full")
+        if self.limit_messages and self.used_messages + messages > self.limit_messages:
+            raise OverQuota("the mailbox has too many messages")

@@ -6,13 +6,16 @@ import contextlib
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from quantummail.message.ids import new_id
 
 if TYPE_CHECKING:
     from quantummail.store.threads import Inline, Threads
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 IN_MEMORY = 256 * 1024
 _WRITE_SIZE = 256 * 1024
@@ -21,7 +24,7 @@ _WRITE_SIZE = 256 * 1024
 class SpooledBody:
     """Collects the octets of one message. Whoever got it calls `discard` when it is not wanted any more."""
 
-    __slots__ = ("_chunks", "_descriptor", "_directory", "_discarded", "_held", "_path", "_threads", "_writing", "size")
+    __slots__ = ("_busy", "_chunks", "_descriptor", "_directory", "_discarded", "_held", "_path", "_threads", "size")
 
     def __init__(self, directory: str, threads: Inline | Threads) -> None:
         self.size = 0
@@ -31,7 +34,7 @@ class SpooledBody:
         self._threads = threads
         self._path: str | None = None
         self._descriptor = -1
-        self._writing = False
+        self._busy = False
         self._discarded = False
 
     async def write(self, data: bytes) -> None:
@@ -40,13 +43,17 @@ class SpooledBody:
         self._chunks.append(data)
         self._held += len(data)
         if self._held > IN_MEMORY:
-            self._writing = True
-            try:
-                await self._threads.run(self._spill)
-            finally:
-                self._writing = False
-                if self._discarded:
-                    self.discard()
+            await self._in_thread(self._spill)
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something with the file in a thread; what is discarded meanwhile goes afterwards."""
+        self._busy = True
+        try:
+            return await self._threads.run(work, *args, **kwargs)
+        finally:
+            self._busy = False
+            if self._discarded:
+                self.discard()
 
     def _spill(self) -> None:
         if self._descriptor < 0:
@@ -74,7 +81,7 @@ class SpooledBody:
         """Octets `start` to `end`."""
         if self.in_memory:
             return self._read(start, end)
-        return await self._threads.run(self._read, start, end)
+        return await self._in_thread(self._read, start, end)
 
     def _read(self, start: int, end: int) -> bytes:
         if self._descriptor < 0:
@@ -87,11 +94,15 @@ class SpooledBody:
 
     async def digest(self) -> bytes:
         """SHA-256 of all that was written."""
-        return self._digest() if self.in_memory else await self._threads.run(self._digest)
+        return await self.examine(_digest)
 
-    def _digest(self) -> bytes:
+    async def examine(self, look: Callable[[bytes | mmap.mmap], T]) -> T:
+        """What `look` says of all that was written: in a thread, where that is much."""
+        return self._look(look) if self.in_memory else await self._in_thread(self._look, look)
+
+    def _look(self, look: Callable[[bytes | mmap.mmap], T]) -> T:
         with self.octets() as octets:
-            return hashlib.sha256(octets).digest()
+            return look(octets)
 
     @contextlib.contextmanager
     def octets(self) -> Iterator[bytes | mmap.mmap]:
@@ -108,8 +119,8 @@ class SpooledBody:
     def discard(self) -> None:
         """Free the memory and the file. May be called twice."""
         self._discarded = True
-        if self._writing:
-            # a thread writes into the file: a descriptor closed under it could be another file's by then
+        if self._busy:
+            # a thread uses the file: a descriptor closed under it could be another file's by then
             return
         self._chunks = []
         self._held = 0
@@ -120,6 +131,10 @@ class SpooledBody:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
             self._path = None
+
+
+def _digest(octets: bytes | mmap.mmap) -> bytes:
+    return hashlib.sha256(octets).digest()
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

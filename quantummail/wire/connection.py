@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -117,6 +119,13 @@ class Connection(Protocol):
         else:
             waiting.callback(None)
         return waiting
+
+    def acknowledge(self) -> None:
+        """Have TCP acknowledge what has come, now instead of after 40 ms: the peer waits for it (Nagle)."""
+        connected = getattr(self.transport, "socket", None)
+        if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def start_tls(self, context_factory: object) -> None:
         """Begin the handshake. The caller has checked that the buffer is empty and has written its reply."""

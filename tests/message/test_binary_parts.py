@@ -7,6 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.message.binary_parts import pieces
 from quantummail.message.transfer_encoding import Base64Encoder
 
+MULTIPART = (
+    b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n--b\r\n\r\ntext\r\n"
+)
+
 
 def encoded(message: bytes) -> bytes:
     """The message as it is stored."""
@@ -30,10 +34,8 @@ class PiecesTests(SynchronousTestCase):
         (b"Content-Transfer-Encoding:\r\n binary\r\n\r\na\nb", b"Content-Transfer-Encoding: base64\r\n\r\nYQpi"),
         (b"Subject: x\r\n\r\n\0", b"Content-Transfer-Encoding: base64\r\nSubject: x\r\n\r\nAA=="),
         (b"Content-Transfer-Encoding: base64\r\n\r\nAA\0==", b"Content-Transfer-Encoding: base64\r\n\r\nAA\0=="),
-        (b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n--b\r\n\r\ntext\r\n"
-         b"--b\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\r\n\r\n--b--\r\n",
-         b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n--b\r\n\r\ntext\r\n"
-         b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\nAA0K\r\n--b--\r\n"),
+        (MULTIPART + b"--b\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\r\n\r\n--b--\r\n",
+         MULTIPART + b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\nAA0K\r\n--b--\r\n"),
     ]
 
     def test_encoded(self) -> None:
