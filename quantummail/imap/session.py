@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from quantummail.store.store import Store
 
 # RFC 5530, RFC 9208 for OVERQUOTA
-log = Logger(namespace="quantummail.imap")
-
 _CODES: dict[type[errors.StoreError], str] = {
     errors.NoSuchMailbox: "NONEXISTENT",
     errors.NoSuchUser: "UNAVAILABLE",
@@ -121,11 +119,11 @@ class Session:
         self.failed_logins = 0
         self.tag = ""
         """Of the command that runs."""
+        self.coming = 0
+        """Octets of a literal that the client sends unasked, and nobody has taken over yet."""
         self.midway = False
         """Whether a response is written in part: nothing else may be said before it is whole."""
         self.bad_commands = 0
-        self.coming = 0
-        """Octets of a literal that the client sends unasked, and nobody has taken over yet."""
         self.closed = False
         """Whether the connection is gone: what still runs must not begin anything that nobody would end."""
         self._early_hint = 0
@@ -326,10 +324,10 @@ class Session:
         The client sends so many octets more without being asked: if the command does not take them, they are read over.
         """
         self.tag = ""
+        self.coming = coming
         found: Command | None = None
         try:
             cursor = Cursor(text, utf8=self.utf8)
-        self.coming = coming
             self.tag = cursor.tag()
             cursor.space()
             found = self._command(cursor)
@@ -339,6 +337,9 @@ class Session:
             if answer is not None:
                 await self.complete(self.tag, answer, expunges=found.expunges)
         except Exception as error:  # noqa: BLE001  # the command's edge: everything becomes a tagged reply
+            if self.coming and not isinstance(error, Farewell):
+                self.read_over(self.tag, self.coming, error)
+                return
             await self.answer(self.tag, error, expunges=found.expunges if found is not None else False)
 
     def _command(self, cursor: Cursor) -> Command:
@@ -346,9 +347,6 @@ class Session:
         if name == "UID":
             cursor.space()
             name = f"UID {cursor.word()}"
-            if self.coming and not isinstance(error, Farewell):
-                self.read_over(self.tag, self.coming, error)
-                return
         found = COMMANDS.get(name)
         if found is None or (found.capability and not self.settings.offers(found.capability)):
             raise BadSyntax("Unknown command")
