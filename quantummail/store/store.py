@@ -24,6 +24,7 @@ from quantummail.store.database import Database
 from quantummail.store.directory import Directory
 from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
+from quantummail.store.following import Following
 from quantummail.store.intake import Intake
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import unescape
@@ -32,7 +33,9 @@ from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
 from quantummail.store.numbering import Numbering
 from quantummail.store.orders import Orders
+from quantummail.store.outgoing import Outgoing
 from quantummail.store.outside import Outside
+from quantummail.store.queue_files import QueueFiles
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
@@ -56,6 +59,11 @@ class Store:
         self._durability = Durability(self._root)
         self.database = Database(url, reactor, readers, Reserve(os.path.join(self._spool, "reserve")))
         self._intake = Intake(self._durability, self.database.submit, self.database.report)
+        self._queue_files = QueueFiles(os.path.join(os.path.dirname(self._spool), "queue"))
+        # the queue may be on another file system than the mail
+        self._queue_durability = Durability(self._queue_files.directory)
+        self._queue_intake = Intake(self._queue_durability, self.database.submit, self.database.report)
+        self.outgoing = Outgoing(self.database, self._queue_files, self._threads, self._queue_intake)
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
@@ -83,6 +91,7 @@ class Store:
         self.texts = Texts(
             self.database, self.messages, self.bodies, os.path.join(os.path.dirname(self._spool), "texts"), reactor)
         self._outside = Outside(self.database, self.changes, self.account_changes, reactor)
+        self._following = Following(self.adoption, self.changes, self._root, self._threads, reactor)
         self._scan: Deferred[None] | None = None
         self._stopping = False
         self._serving = False
@@ -99,11 +108,14 @@ class Store:
         """Begin to work. A server (the only one, it holds the lock) also recovers what a crash left behind."""
         for directory in (self._root, self._spool):
             os.makedirs(directory, mode=0o700, exist_ok=True)
+        self._queue_files.make()
         self._durability.start()
+        self._queue_durability.start()
         self.database.start()
         self._threads.start()
         if self._threaded:
             self._intake.start()
+            self._queue_intake.start()
         self.texts.start(serving=serving)
         self._numbering.interrupted = not await self.database.run(pairing.in_step_txn, self._root)
         if serving:
@@ -111,10 +123,12 @@ class Store:
             self._serving = True
             await self._threads.run(self._empty_spool)
             await self.messages.unfinished.undo()
+            await self.outgoing.start()
             self.mirror.wake()
             self._scan = Deferred.fromCoroutine(self._scan_all())
             if self._threaded:
                 self._outside.start()
+                self._following.start()
 
     async def stop(self) -> None:
         """Finish what runs, then close."""
@@ -122,15 +136,18 @@ class Store:
         if self._scan is not None:
             await self._scan
         await self._outside.stop()
+        await self._following.stop()
         await self.texts.stop()
         await self.mirror.stop()
         await self.messages.vanished.stop()
         await self.messages.recent.write()
         self._threads.stop()
         self._intake.stop()
+        self._queue_intake.stop()
         mark = await self._close_pair()
         self.database.stop()
         self._durability.stop()
+        self._queue_durability.stop()
         if mark is not None:
             pairing.close(self._root, mark)
 

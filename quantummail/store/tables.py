@@ -254,3 +254,79 @@ removals = Table(
     Column("file", String, nullable=False),
     Column("on_disk", Integer, nullable=False),
 )
+
+# Mail that is on its way to others, and what became of it: see store/outgoing.py
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("id", String, primary_key=True),
+    # whose mail it is; nobody's for our own reports
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="SET NULL"), nullable=True, index=True),
+    # what takes turns with others of its destination
+    Column("lane", String, nullable=False),
+    Column("source", String, nullable=False),
+    # empty for the null reverse-path
+    Column("sender", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("body", String, nullable=False),
+    Column("smtputf8", Boolean, nullable=False),
+    Column("require_tls", Boolean, nullable=False),
+    Column("ret", String, nullable=False),
+    Column("envid", String, nullable=False),
+    Column("header_id", String, nullable=False, index=True),
+    Column("priority", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False, index=True),
+    # recipients whose fate is open; without any the octets are gone
+    Column("unfinished", Integer, nullable=False),
+)
+
+outgoing_recipients = Table(
+    "outgoing_recipients",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", String, ForeignKey("outgoing.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", String, nullable=False),
+    Column("notify", String, nullable=False),
+    Column("orcpt", String, nullable=False),
+    Column("destination", String, nullable=False),
+    Column("lane", String, nullable=False),
+    # due, leased, held, delivered, failed, deleted
+    Column("state", String, nullable=False),
+    # when to try (again)
+    Column("due", BigInteger, nullable=False),
+    Column("leased_by", String, nullable=False),
+    Column("leased_until", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("delay_told", Boolean, nullable=False),
+    # when the state changed last
+    Column("changed", BigInteger, nullable=False),
+    # the last answer
+    Column("code", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("answer", String, nullable=False),
+    Index(None, "state", "destination", "due"),
+    Index(None, "address"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("recipient_id", Integer, ForeignKey("outgoing_recipients.id", ondelete="CASCADE"), nullable=False,
+           index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("host", String, nullable=False),
+    Column("address", String, nullable=False),
+    # the address that we came from
+    Column("source", String, nullable=False),
+    Column("tls", String, nullable=False),
+    # what was answered: RCPT TO, the message ...
+    Column("step", String, nullable=False),
+    Column("code", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("answer", String, nullable=False),
+    # the whole message was sent, and no answer came
+    Column("maybe_sent", Boolean, nullable=False),
+)

@@ -1,0 +1,169 @@
+"""Outgoing mail that is kept until its fate is certain: what was accepted survives whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from quantummail.message.ids import new_id
+from quantummail.store import outgoing_rows as rows
+from quantummail.store.outgoing_records import Claimed, OutgoingMessage, OutgoingRecipient, State
+from quantummail.store.outgoing_rows import NewOutgoing, Settled
+from quantummail.store.transaction import Transaction, Work
+
+if TYPE_CHECKING:
+    from quantummail.store.database import Database
+    from quantummail.store.intake import Intake
+    from quantummail.store.queue_files import QueueFiles
+    from quantummail.store.spooled import SpooledBody
+    from quantummail.store.threads import Inline, Threads
+
+# Octets of messages that are handed on without being read again
+_AT_HAND = 256 * 1024
+_AT_HAND_TOGETHER = 64 * 1024 * 1024
+_STRAY_FOR = 7 * 86400.0
+_PAGE = 500
+
+
+class Report:
+    """A message of our own that goes out in the transaction that makes it true: a bounce, a warning."""
+
+    __slots__ = ("message", "octets", "recipients")
+
+    def __init__(self, message: OutgoingMessage, recipients: Sequence[OutgoingRecipient], octets: bytes) -> None:
+        self.message = message
+        self.recipients = tuple(recipients)
+        self.octets = octets
+
+
+class Outgoing:
+    """The queue as it is stored. One worker at a time calls itself `owner`; others may read, hold and delete."""
+
+    log = Logger(namespace="quantummail.store")
+
+    def __init__(
+        self, database: Database, files: QueueFiles, threads: Inline | Threads, intake: Intake
+    ) -> None:
+        """`intake`: one that makes files durable on the queue's file system."""
+        self._database = database
+        self._files = files
+        self._threads = threads
+        self._intake = intake
+        self._at_hand = 0
+        self.owner = new_id()
+        """Who holds the leases of this process."""
+
+    async def start(self) -> None:
+        """A server, the only one, makes due what an earlier one was trying when it ended."""
+        count = await self._database.write(rows.release_txn, int(time.time()), True)
+        if count:
+            self.log.info("{count} recipients were being tried when the server ended: they are due again", count=count)
+
+    async def accept(
+        self, message: OutgoingMessage, recipients: Sequence[OutgoingRecipient], heading: bytes, body: SpooledBody,
+        *, body_start: int = 0, at_once: bool = True, state: State = State.DUE,
+    ) -> tuple[Claimed, ...]:
+        """Keep a message, `heading` and what of the body comes behind `body_start`; durable when it returns.
+
+        :param at_once: the caller tries at once what comes back; otherwise it waits for `claim`.
+        :raises StoreError: nothing is kept.
+        """
+        claimed: Deferred[tuple[Claimed, ...] | Exception] = Deferred()
+        new = NewOutgoing(message, tuple(recipients), self.owner if at_once else "", state)
+        kept: list[bytes] = []
+
+        def write() -> list[Work]:
+            try:
+                with body.octets() as octets, memoryview(octets) as view, view[body_start:] as rest:
+                    file = self._files.put(message.id, [heading, rest])
+                    if at_once and message.size <= _AT_HAND:
+                        kept.append(heading + bytes(rest))
+            except Exception as error:  # noqa: BLE001  # whoever waits gets it
+                self._database.report(claimed.callback, error)
+                return []
+            return [Work(rows.add_txn, new, claimed.callback, file)]
+
+        if body.in_memory:
+            self._intake.put(write)
+        else:
+            self._threads.submit(lambda: self._intake.take([write]))
+        outcome = await claimed
+        if isinstance(outcome, Exception):
+            # the row is not there: its file is nobody's
+            self._threads.submit(lambda: self._files.remove(message.id))
+            raise outcome
+        return self._with_content(outcome, kept)
+
+    def _with_content(self, claims: tuple[Claimed, ...], kept: list[bytes]) -> tuple[Claimed, ...]:
+        if not kept or self._at_hand + len(kept[0]) > _AT_HAND_TOGETHER:
+            return claims
+        self._at_hand += len(kept[0]) * len(claims)
+        return tuple(Claimed(one.message, one.recipients, kept[0]) for one in claims)
+
+    async def settle(self, settled: Settled, reports: Sequence[Report] = (), content: bytes | None = None) -> None:
+        """Note what became of recipients, and send what has to be told about it, in one transaction.
+
+        :param content: the octets that were at hand for this try.
+        """
+        if content is not None:
+            self._at_hand -= len(content)
+        outcome: Deferred[bool | Exception] = Deferred()
+
+        def settle_all_txn(transaction: Transaction, works: Sequence[Settled]) -> list[bool]:
+            if reports:
+                rows.add_txn(transaction, [NewOutgoing(one.message, one.recipients, "") for one in reports])
+            return [rows.settle_txn(transaction, one) for one in works]
+
+        if not reports:
+            self._database.submit(Work(_settle_many_txn, settled, outcome.callback))
+        else:
+            await self._threads.run(self._write_reports, reports)
+            self._database.submit(Work(settle_all_txn, settled, outcome.callback))
+        result = await outcome
+        if isinstance(result, Exception):
+            raise result
+        if result:
+            self._threads.submit(lambda: self._files.remove(settled.message.id))
+
+    def _write_reports(self, reports: Sequence[Report]) -> None:
+        self._intake.make_durable([self._files.put(report.message.id, [report.octets]) for report in reports])
+
+    def read(self, message_id: str, start: int, end: int) -> Deferred[bytes]:
+        """Octets of a message. `NoSuchMessage` when its file is gone."""
+        return self._threads.run(self._files.read, message_id, start, end)
+
+    async def claim(self, destination: str, *, horizon: int, limit: int) -> list[Claimed]:
+        """Take what is due for a destination, to try it."""
+        return await self._database.write(
+            rows.claim_txn, self.owner, destination, int(time.time()), horizon, limit)
+
+    async def due_destinations(self, *, horizon: int, limit: int) -> list[str]:
+        """Where something is due for."""
+        return await self._database.run(rows.destinations_txn, int(time.time()), horizon, limit)
+
+    async def renew(self) -> None:
+        """Keep our leases, and take over those that nobody keeps."""
+        now = int(time.time())
+        await self._database.write(rows.renew_txn, self.owner, now)
+        await self._database.write(rows.release_txn, now, False)
+
+    async def purge(self, keep_for: float) -> int:
+        """Forget what ended long ago: rows of messages, and files that belong to none. How many messages."""
+        forgotten = await self._database.write(rows.purge_txn, int(time.time() - keep_for), _PAGE)
+        old = await self._threads.run(lambda: list(self._files.strays(_STRAY_FOR)))
+        for start in range(0, len(old), _PAGE):
+            page = old[start : start + _PAGE]
+            known = await self._database.run(rows.known_txn, page)
+            for message_id in page:
+                if message_id not in known:
+                    self.log.warn("the file {id} in the queue belongs to no message and is taken away", id=message_id)
+                    await self._threads.run(self._files.remove, message_id)
+        return forgotten
+
+
+def _settle_many_txn(transaction: Transaction, works: Sequence[Settled]) -> list[bool]:
+    return [rows.settle_txn(transaction, one) for one in works]

@@ -1,0 +1,275 @@
+"""The queue as it is stored."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select, update
+from twisted.trial.unittest import SynchronousTestCase
+
+from quantummail.message.ids import new_id
+from quantummail.store.errors import NoSuchMessage, StoreError
+from quantummail.store.outgoing import Report
+from quantummail.store.outgoing_records import (
+    Attempt,
+    Claimed,
+    OutgoingMessage,
+    OutgoingRecipient,
+    Settlement,
+    State,
+)
+from quantummail.store.outgoing_rows import Settled
+from quantummail.store.store import Store
+from quantummail.store.tables import attempts, outgoing, outgoing_recipients
+from tests.support.places import temporary_directory
+from tests.support.stores import make_store, now
+
+HORIZON = 7200
+
+
+class QueueTestCase(SynchronousTestCase):
+    """A store with a queue."""
+
+    def setUp(self) -> None:
+        self.directory = temporary_directory(self)
+        self.store = make_store(self, self.directory)
+        self.queue = self.store.outgoing
+
+    def accept(
+        self, *addresses: str, octets: bytes = b"Subject: x\r\n\r\nhello\r\n", lane: str = "alice", priority: int = 0,
+        at_once: bool = False, state: State = State.DUE,
+    ) -> tuple[Claimed, ...]:
+        """A message in the queue; a destination is the domain."""
+        body = self.store.bodies.spooled()
+        now(body.write(octets))
+        heading = b"Received: by us\r\n"
+        message = OutgoingMessage(
+            new_id(), None, lane, "submission", "alice@example.test", len(heading) + len(octets), priority=priority,
+            created=int(time.time()))
+        recipients = [OutgoingRecipient(0, address, address.partition("@")[2]) for address in addresses]
+        return now(self.queue.accept(message, recipients, heading, body, at_once=at_once, state=state))
+
+    def claim(self, destination: str = "a.test", limit: int = 100) -> list[Claimed]:
+        """What is due."""
+        return now(self.queue.claim(destination, horizon=HORIZON, limit=limit))
+
+    def settle(self, claimed: Claimed, state: State, due: int = 0, *reports: Report) -> None:
+        """Give all recipients the same fate."""
+        attempt = Attempt(int(time.time()), 12, "mx.a.test", "192.0.2.1", "", "", "RCPT TO", 250, "2.1.5", "ok")
+        now(self.queue.settle(Settled(self.queue.owner, claimed.message, tuple(
+            Settlement(one, state, due, attempt) for one in claimed.recipients)), reports))
+
+    def rows(self) -> list[tuple[str, str, int]]:
+        """Address, state and attempts of all recipients."""
+        with self.store.database.write_engine.connect() as connection:
+            found = outgoing_recipients.c
+            return [tuple(row) for row in connection.execute(
+                select(found.address, found.state, found.attempts).order_by(found.id))]
+
+    def files(self) -> list[str]:
+        """What is in the queue's directory."""
+        return sorted(path.name for path in Path(self.directory, "queue").iterdir())
+
+
+class AcceptTests(QueueTestCase):
+    """Messages come."""
+
+    def test_kept(self) -> None:
+        """Octets in a file, a row for each recipient; what is tried at once is at hand."""
+        claimed = self.accept("bob@a.test", "eve@b.test", "joe@a.test", at_once=True)
+        self.assertEqual([[one.address for one in each.recipients] for each in claimed],
+                         [["bob@a.test", "joe@a.test"], ["eve@b.test"]])
+        self.assertEqual(claimed[0].content, b"Received: by us\r\nSubject: x\r\n\r\nhello\r\n")
+        message = claimed[0].message
+        self.assertEqual(now(self._read(message.id, 0, message.size)), claimed[0].content)
+        self.assertEqual({state for _, state, _ in self.rows()}, {"leased"})
+        self.assertEqual(self.claim(), [])
+
+    async def _read(self, *args: object) -> bytes:
+        return await self.queue.read(*args)  # type: ignore[arg-type]  # an id and two numbers
+
+    def test_large(self) -> None:
+        """A large message is read from its file."""
+        (claimed,) = self.accept("bob@a.test", octets=b"x" * 300_000, at_once=True)
+        self.assertIsNone(claimed.content)
+        self.assertEqual(len(now(self._read(claimed.message.id, 10, 400_000))), claimed.message.size - 10)
+
+    def test_refused(self) -> None:
+        """What the database refuses leaves nothing behind."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        body = self.store.bodies.spooled()
+        again = replace(claimed.message, id=claimed.message.id)
+        with self.assertRaises(StoreError):
+            now(self.queue.accept(again, [OutgoingRecipient(0, "x@a.test", "a.test")], b"", body))
+        self.assertEqual(len(self.rows()), 1)
+
+    def test_held(self) -> None:
+        """What is held is not due."""
+        self.accept("bob@a.test", state=State.HELD)
+        self.assertEqual((self.claim(), self.rows()), ([], [("bob@a.test", "held", 0)]))
+
+
+class ClaimTests(QueueTestCase):
+    """Who tries what."""
+
+    def test_claimed_once(self) -> None:
+        """What somebody tries is not given to anybody else."""
+        self.accept("bob@a.test", "eve@b.test")
+        self.assertEqual([one.address for one in self.claim()[0].recipients], ["bob@a.test"])
+        self.assertEqual(self.claim(), [])
+
+    def test_destinations(self) -> None:
+        """Destinations with something due; later is not now."""
+        self.accept("bob@a.test", "eve@b.test")
+        self.settle(self.claim("b.test")[0], State.DUE, int(time.time()) + 600)
+        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), ["a.test"])
+
+    def test_turns(self) -> None:
+        """A mailing of many does not hold up another's message; what is urgent goes before its own lane's others."""
+        for number in range(20):
+            self.accept(f"{number}@a.test", lane="mailing")
+        self.accept("late@a.test", lane="alice")
+        self.accept("urgent@a.test", lane="mailing", priority=-1)
+        first = [one.recipients[0].address for one in self.claim(limit=3)]
+        self.assertEqual(set(first[:2]), {"urgent@a.test", "late@a.test"})
+        self.assertEqual(first[2], "0@a.test")
+
+    def test_together(self) -> None:
+        """Recipients of one message at one destination come together."""
+        self.accept(*[f"{number}@a.test" for number in range(5)])
+        (claimed,) = self.claim()
+        self.assertEqual(len(claimed.recipients), 5)
+
+    def test_clock_went_back(self) -> None:
+        """What is due later than anything could be was written by a clock that went wrong: it is due."""
+        self.accept("bob@a.test")
+        self.settle(self.claim()[0], State.DUE, int(time.time()) + 86_400)
+        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), ["a.test"])
+        self.assertEqual(len(self.claim()), 1)
+
+    def test_restart(self) -> None:
+        """What was tried when the server ended is due again, nothing is lost."""
+        self.accept("bob@a.test", at_once=True)
+        now(self.queue.start())
+        self.assertEqual(len(self.claim()), 1)
+
+    def test_leases(self) -> None:
+        """A lease that nobody renews is taken over; one that is renewed is not."""
+        (mine,) = self.accept("bob@a.test", at_once=True)
+        (other,) = self.accept("eve@b.test", at_once=True)
+        with self.store.database.write_engine.begin() as connection:
+            connection.execute(update(outgoing_recipients).values(leased_until=1))
+            connection.execute(update(outgoing_recipients).values(leased_by="gone").where(
+                outgoing_recipients.c.id == other.recipients[0].id))
+        now(self.queue.renew())
+        self.assertEqual(self.rows(), [("bob@a.test", "leased", 0), ("eve@b.test", "due", 0)])
+        self.settle(other, State.DELIVERED)
+        self.assertEqual(self.rows()[1], ("eve@b.test", "due", 0))
+        self.assertEqual(mine.recipients[0].attempts, 0)
+
+
+class SettleTests(QueueTestCase):
+    """What becomes of recipients."""
+
+    def test_delivered(self) -> None:
+        """With its last recipient the octets go; rows and history stay."""
+        first, second = self.accept("bob@a.test", "eve@b.test", at_once=True)
+        self.settle(first, State.DELIVERED)
+        self.assertEqual(len(self.files()), 1)
+        self.settle(second, State.FAILED)
+        self.assertEqual(self.files(), [])
+        self.assertEqual(self.rows(), [("bob@a.test", "delivered", 1), ("eve@b.test", "failed", 1)])
+
+    def test_deferred(self) -> None:
+        """Later means later, with one attempt more."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        self.settle(claimed, State.DUE, int(time.time()) - 1)
+        (again,) = self.claim()
+        self.assertEqual((again.recipients[0].attempts, again.message), (1, claimed.message))
+
+    def test_not_tried(self) -> None:
+        """Who only waits on has no attempt more."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        now(self.queue.settle(Settled(self.queue.owner, claimed.message, (
+            Settlement(claimed.recipients[0], State.DUE, int(time.time()) - 1, None),))))
+        self.assertEqual(self.rows(), [("bob@a.test", "due", 0)])
+
+    def test_history(self) -> None:
+        """Every attempt is kept with what was answered."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        for _ in range(3):
+            self.settle(claimed, State.DUE, 0)
+            (claimed,) = self.claim()
+        with self.store.database.write_engine.connect() as connection:
+            answers = connection.execute(select(attempts.c.host, attempts.c.answer, attempts.c.milliseconds)).all()
+        self.assertEqual([tuple(row) for row in answers], [("mx.a.test", "ok", 12)] * 3)
+
+    def test_report(self) -> None:
+        """A report is queued in the transaction that makes it true."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        report = Report(
+            OutgoingMessage(new_id(), None, "reports", "report", "", 6, created=int(time.time())),
+            [OutgoingRecipient(0, "alice@example.test", "local")], b"sorry\n")
+        self.settle(claimed, State.FAILED, 0, report)
+        (queued,) = self.claim("local")
+        self.assertEqual(queued.message.source, "report")
+        self.assertEqual(self.files(), [report.message.id])
+
+    def test_gone_file(self) -> None:
+        """A file that somebody took away is missed."""
+        (claimed,) = self.accept("bob@a.test", octets=b"x" * 300_000, at_once=True)
+        Path(self.directory, "queue", claimed.message.id).unlink()
+
+        async def read() -> bytes:
+            return await self.queue.read(claimed.message.id, 0, 10)
+
+        with self.assertRaises(NoSuchMessage):
+            now(read())
+
+
+class PurgeTests(QueueTestCase):
+    """What ended long ago."""
+
+    def test_forgotten(self) -> None:
+        """Finished messages go with their history after the time that is kept; open ones never do."""
+        first, second = self.accept("bob@a.test", at_once=True) + self.accept("eve@b.test", at_once=True)
+        self.settle(first, State.DELIVERED)
+        self.assertEqual(now(self.queue.purge(1000)), 0)
+        self.assertEqual(now(self.queue.purge(-10)), 1)
+        self.assertEqual([address for address, _, _ in self.rows()], ["eve@b.test"])
+        self.assertEqual(second.message.sender, "alice@example.test")
+        with self.store.database.write_engine.connect() as connection:
+            self.assertEqual(connection.execute(select(attempts)).all(), [])
+            self.assertEqual(len(connection.execute(select(outgoing)).all()), 1)
+
+    def test_strays(self) -> None:
+        """Files without a message go after a week, those of open messages never."""
+        self.accept("bob@a.test")
+        directory = Path(self.directory, "queue")
+        (kept,) = directory.iterdir()
+        stray, young = directory / "stray", directory / "young"
+        for path in (stray, young, directory / "half.tmp"):
+            path.write_bytes(b"x")
+        for path in (stray, kept):
+            os.utime(path, (1, 1))
+        now(self.queue.purge(1000))
+        self.assertEqual(self.files(), sorted([kept.name, "young"]))
+
+
+class OwnershipTests(QueueTestCase):
+    """Two servers cannot settle the same recipient."""
+
+    def test_foreign_lease(self) -> None:
+        """Who lost the lease changes nothing."""
+        (claimed,) = self.accept("bob@a.test", at_once=True)
+        now(self.queue.settle(Settled("somebody", claimed.message, (
+            Settlement(claimed.recipients[0], State.FAILED, 0, None),))))
+        self.assertEqual(self.rows(), [("bob@a.test", "leased", 0)])
+
+    def test_other_store(self) -> None:
+        """Each start is somebody else."""
+        other: Store = make_store(self)
+        self.assertNotEqual(other.outgoing.owner, self.queue.owner)
