@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from quantummail.store.errors import NoSuchMessage, StoreError
+from quantummail.store.errors import NoSuchMessage, StoreError, Unavailable
 from quantummail.store.text_files import Broken, TextFiles, TextRow, TextWriter
 from quantummail.store.text_places import Page, accounts_txn, boxes_txn, contents_txn, page_txn
 from quantummail.store.text_reading import groups, text_row, unread
@@ -238,7 +238,7 @@ class Indexing:
                 if self._stopped:
                     return False
                 if not self._bodies.has_room(_MARGIN):
-                    raise StoreError("the disk is full")
+                    raise Unavailable("the disk is full")
                 await self._run(self._add, page.account_id, step)
         return name is not None and self._files.name(page.account_id) == name
 
