@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from quantummail.imap.framing import Refused
     from quantummail.wire.lines import LineBuffer
@@ -55,6 +55,12 @@ class Wire(Protocol):
 
     def logged_in(self) -> None:
         """The limits of an authenticated client hold from now on."""
+
+    def logged_out(self) -> None:
+        """The limits of a client that has not logged in hold again."""
+
+    def every(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call again and again, for the first time after an interval, until the returned function is called."""
 
     def finish(self) -> None:
         """End the connection after what is sent."""

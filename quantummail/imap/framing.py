@@ -29,7 +29,11 @@ class FramingLimits:
     """Literals."""
     swallowed: int
     """Octets of refused LITERAL+ literals that are read over; beyond that the connection ends."""
+    unasked: int | None = None
+    """Octets of a literal that may come without being asked for: None for any number, below 0 for none at all."""
 
+
+MAX_LITERAL_MINUS = 4096
 
 BEFORE_LOGIN = FramingLimits(8 * 1024, 8 * 1024, 8 * 1024, 8, 64 * 1024)
 AFTER_LOGIN = FramingLimits(64 * 1024, 100_000, 1_000_000, 1000, 64 * 1024 * 1024)
@@ -131,6 +135,10 @@ class CommandReader:
             text = b"".join([*self._parts, line[:-2] if line.endswith(b"\r\n") else line[:-1]])
             self._reset()
             return Command(text)
+        if not literal.synchronizing and self.limits.unasked is not None and literal.size > self.limits.unasked:
+            # RFC 7888 section 5: with LITERAL- a client does not send more than that without asking
+            self._refusal = Refused(tag_of((self._parts or [line])[0]), "BAD", "[TOOBIG] Literal has to be asked for")
+            return self._swallow(literal.size)
         if self.streams is not None and self._counted < 2:
             text = b"".join([*self._parts, line.rstrip(b"\r\n")])
             if self.streams(text):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from quantummail.imap import registry
 from quantummail.imap.framing import (
     AFTER_LOGIN,
     BEFORE_LOGIN,
+    MAX_LITERAL_MINUS,
     Command,
     CommandReader,
     Continue,
+    FramingLimits,
     Hopeless,
     Refused,
     Upload,
@@ -26,6 +30,8 @@ from quantummail.wire.connection import Connection
 from quantummail.wire.factory import ConnectionFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.interfaces import IReactorTime
 
     from quantummail.auth.login import Authenticator
@@ -55,7 +61,15 @@ class IMAPConnection(Connection):
             self, factory.settings, factory.store, factory.authenticator, factory.sessions,
             starttls=factory.tls_context is not None,
         )
-        self.reader = CommandReader(BEFORE_LOGIN)
+        self.reader = CommandReader(self._limits(BEFORE_LOGIN))
+
+    def _limits(self, limits: FramingLimits) -> FramingLimits:
+        """What a command may bring along, with the literals that come unasked as CAPABILITY says."""
+        offers = self.session.settings.offers
+        if offers("LITERAL+"):
+            return limits
+        # RFC 7888 section 5
+        return replace(limits, unasked=MAX_LITERAL_MINUS if offers("LITERAL-") or offers("IMAP4rev2") else -1)
 
     # What Connection calls.
 
@@ -127,9 +141,24 @@ class IMAPConnection(Connection):
 
     def logged_in(self) -> None:
         """The limits of an authenticated client hold from now on."""
-        self.reader = CommandReader(AFTER_LOGIN, self.session.streams)
+        self.reader = CommandReader(self._limits(AFTER_LOGIN), self.session.streams)
         self.idle_timeout = self.factory.settings.idle_timeout
         self._arm(self.idle_timeout)
+
+    def logged_out(self) -> None:
+        """The limits of a client that has not logged in hold again (RFC 8437)."""
+        settings = self.factory.settings
+        self._login_by = self.clock.seconds() + 2 * settings.login_timeout
+        self.reader = CommandReader(self._limits(BEFORE_LOGIN))
+        self.idle_timeout = settings.login_timeout
+        self._arm(self.idle_timeout)
+
+    def every(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call again and again, for the first time after an interval, until the returned function is called."""
+        repeated = LoopingCall(callback)
+        repeated.clock = self.clock
+        repeated.start(seconds, now=False)
+        return repeated.stop
 
     def finish(self) -> None:
         """End the connection after what is sent."""

@@ -13,6 +13,7 @@ from quantummail.imap.grammar.charsets import OFFERED, BadCharset
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
 from quantummail.imap.grammar.mailbox import InvalidMailbox
 from quantummail.imap.modes import Modes
+from quantummail.imap.progress import INPROGRESS, LONG, Progress
 from quantummail.imap.registry import ANY, COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from quantummail.imap.settings import ImapSettings
     from quantummail.store.records import Mailbox, User
     from quantummail.store.store import Store
+
+log = Logger(namespace="quantummail.imap")
 
 # RFC 5530, RFC 9208 for OVERQUOTA
 _CODES: dict[type[errors.StoreError], str] = {
@@ -95,8 +98,9 @@ class Session:
     """All state of one client."""
 
     __slots__ = (
-        "_early_hint", "_listener", "_unwatch", "authenticator", "bad_commands", "closed", "coming", "dialogue", "enabled",
-        "failed_logins", "midway", "modes", "progress", "sessions", "settings", "starttls", "store", "tag", "user", "view", "wire",
+        "_early_hint", "_listener", "_unwatch", "authenticator", "bad_commands", "closed", "coming", "dialogue",
+        "enabled", "failed_logins", "midway", "modes", "progress", "sessions", "settings", "starttls", "store", "tag",
+        "user", "view", "wire",
     )
 
     def __init__(
@@ -104,7 +108,7 @@ class Session:
         *, starttls: bool,
     ) -> None:
         self.wire = wire
-        self.settings = settings
+        self._listener = self.settings = settings
         self.store = store
         self.authenticator = authenticator
         self.sessions = sessions
@@ -116,6 +120,8 @@ class Session:
         self.enabled: frozenset[str] = frozenset()
         """Extensions that the client has switched on (RFC 5161)."""
         self.modes = Modes()
+        self.progress: Progress | None = None
+        """Of a long command: what counts its steps here is told to the client (RFC 9585)."""
         self.failed_logins = 0
         self.tag = ""
         """Of the command that runs."""
@@ -333,7 +339,11 @@ class Session:
             found = self._command(cursor)
             if found.states is not ANY and found.name not in _NUMBERLESS:
                 await self.know_messages()
-            answer = await found.run(self, cursor)
+            if found.name in LONG and self.settings.offers(INPROGRESS):
+                with Progress(self):
+                    answer = await found.run(self, cursor)
+            else:
+                answer = await found.run(self, cursor)
             if answer is not None:
                 await self.complete(self.tag, answer, expunges=found.expunges)
         except Exception as error:  # noqa: BLE001  # the command's edge: everything becomes a tagged reply
@@ -405,3 +415,4 @@ class Session:
             self.sessions.leave(self.user.id)
             self.authenticator.sessions.leave(self.user.id, self.wire.expel)
             self.user = None
+        self.settings = self._listener

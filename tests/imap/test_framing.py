@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -66,6 +68,16 @@ class CommandReaderTests(SynchronousTestCase):
         (b"a APPEND INBOX {9}\r\n", [Upload(b"a APPEND INBOX {9}", 9, True)]),
         (b"a APPEND INBOX {999999+}\r\n", [Upload(b"a APPEND INBOX {999999+}", 999999, False)]),
     ]
+
+    def test_literal_minus(self) -> None:
+        """Where it is announced that only small literals may come unasked, greater ones are refused (RFC 7888 5)."""
+        refused = Refused("a", "BAD", "[TOOBIG] Literal has to be asked for")
+        minus, neither = replace(SMALL, unasked=5), replace(SMALL, unasked=-1)
+        self.assertEqual(read(b"a X {5+}\r\n12345\r\n", minus), [Command(b"a X {5+}\r\n12345")])
+        self.assertEqual(read(b"a X {6}\r\n123456\r\n", minus), [Continue(), Command(b"a X {6}\r\n123456")])
+        self.assertEqual(read(b"a X {6+}\r\n123456\r\nb NOOP\r\n", minus), [refused, Command(b"b NOOP")])
+        self.assertEqual(read(b"a APPEND INBOX {6+}\r\n123456\r\nb NOOP\r\n", minus), [refused, Command(b"b NOOP")])
+        self.assertEqual(read(b"a X {0+}\r\n\r\n", neither), [refused])
 
     def test_whole_and_in_pieces(self) -> None:
         """The same events come however the octets are cut."""

@@ -1,14 +1,17 @@
-"""Commands of every state (RFC 3501 6.1)."""
+"""Commands of every state (RFC 3501 6.1), and the way back to the first one (RFC 8437)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.imap.registry import ANY, command
+from quantummail.imap import capabilities
+from quantummail.imap.registry import ANY, AUTHENTICATED, command
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
+
+UNAUTHENTICATE = capabilities.offer("UNAUTHENTICATE")
 
 
 @command("CAPABILITY", ANY)
@@ -33,3 +36,12 @@ async def logout(session: Session, arguments: Cursor) -> None:
     session.untagged("BYE Logging out")
     session.tagged(session.tag, "OK", "LOGOUT completed")
     session.wire.finish()
+
+
+@command("UNAUTHENTICATE", AUTHENTICATED, capability=UNAUTHENTICATE)
+async def unauthenticate(session: Session, arguments: Cursor) -> str:
+    """UNAUTHENTICATE (RFC 8437): the next user of the connection logs in under the same TLS, and finds nothing left."""
+    arguments.end()
+    session.log_out()
+    session.wire.logged_out()
+    return f"[CAPABILITY {session.capability()}] Logged out"
