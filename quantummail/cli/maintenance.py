@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantummail.cli.command import EX_OK, EX_TEMPFAIL, Command, with_store
 from quantummail.cli.versions import say, say_versions
+from quantummail.store.errors import NoSuchUser
 
 if TYPE_CHECKING:
     from quantummail.store.adoption import Findings
@@ -22,14 +23,19 @@ class Reindex(Command):
     While a server runs, what it has written itself in the last minute is left to it.
     """
 
-    synopsis = "[ADDRESS]"
+    synopsis = "[--text] [ADDRESS]"
     may_take = "address"
+    optFlags = [["text", None, "Make the full-text index anew instead."]]
 
     def run(self) -> int:
         """Scan one account or all."""
         from quantummail.service.lock import is_held  # loads the server, which `version` does not need
 
         config = self.configuration()
+        if self["text"]:
+            serving = is_held(config.server.data_dir / "lock")
+            with_store(config, lambda store: self._reindex_texts(store, serving))
+            return EX_OK
         min_age = _UNDER_WAY if is_held(config.server.data_dir / "lock") else 0.0
         found = with_store(config, lambda store: self._reindex(store, min_age))
         say(f"{found.mailboxes} mailboxes made, {found.adopted} messages taken in, {found.vanished} gone, "
@@ -39,6 +45,19 @@ class Reindex(Command):
         for error in found.errors:
             print(f"quantummail: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
         return EX_TEMPFAIL if found.errors else EX_OK
+
+    async def _reindex_texts(self, store: Store, serving: bool) -> None:
+        address = self["address"] or None
+        user = await store.users.find(address) if address else None
+        if address and user is None:
+            raise NoSuchUser(f"there is no user {address}")
+        store.texts.forget(user.id if user is not None else None)
+        if serving:
+            say("the full-text index is thrown away: the server makes it again in the background, "
+                "and reads messages until then")
+            return
+        await store.texts.indexing.catch_up()
+        say("the full-text index is made again")
 
     async def _reindex(self, store: Store, min_age: float) -> Findings:
         address = self["address"] or None

@@ -181,6 +181,8 @@ class Indexing:
         for account_id in self._files.accounts():
             if account_id not in accounts:
                 await self._run(self._files.drop, account_id)
+        for account_id in await self._run(self._files.lost):
+            self.forget(account_id)
         boxes = await self._database.run(boxes_txn)
         for gone in self._account_of.keys() - {box.id for box in boxes}:
             self._gone(gone)

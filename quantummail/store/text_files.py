@@ -96,6 +96,13 @@ class TextFiles:
         """The accounts that have a file."""
         return list(self._names)
 
+    def lost(self) -> list[int]:
+        """The accounts whose files somebody has taken away."""
+        return [
+            account_id for account_id, name in list(self._names.items())
+            if not os.path.exists(os.path.join(self._directory, name))
+        ]
+
     def drop(self, account_id: int) -> None:
         """Take the account's file away."""
         name = self._names.pop(account_id, None)

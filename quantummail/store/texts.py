@@ -68,6 +68,11 @@ class Texts:
         await self.indexing.stop()
         self._threads.stop()
 
+    def forget(self, account_id: int | None) -> None:
+        """Throw away the index of an account, or of all. A server that runs makes it again within a minute."""
+        for each in self.files.accounts() if account_id is None else [account_id]:
+            self.indexing.forget(each)
+
     async def find(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], conditions: Sequence[Condition],
         stopped: Callable[[], bool] = lambda: False,

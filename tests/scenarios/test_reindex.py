@@ -67,6 +67,22 @@ class ForeignFiles(Scenario):
             "0 mailboxes made, 0 messages taken in, 0 gone, flags of 0 changed"])
         self.assertRegex(self.server.command("reindex").stdout, r"\Alooked at [2-9] accounts, ")
 
+    def test_texts(self) -> None:
+        """`reindex --text` makes the full-text index again, beside a server or without one; searches stay complete."""
+        self.deliver(simple_message("one", "zebra\r\n"))
+        imap = self.imap()
+        imap.select()
+        self.assertEqual(imap.search(None, "BODY", "zebra")[1], [b"1"])
+        self.assertIn("the server makes it again", self.server.command("reindex", "--text").stdout)
+        self.assertEqual(imap.search(None, "BODY", "zebra")[1], [b"1"])
+        self.server.stop()
+        said = self.server.command("reindex", "--text", self.address("alice")).stdout
+        self.assertEqual(said, "the full-text index is made again\n")
+        self.server.start()
+        imap = self.imap()
+        imap.select()
+        self.assertEqual(imap.search(None, "BODY", "zebra")[1], [b"1"])
+
     def test_line_feeds(self) -> None:
         """A file with LF alone is served with CRLF, and its sizes are those of what is served."""
         message = simple_message("with line feeds", "one\r\ntwo\r\n.three\r\n")

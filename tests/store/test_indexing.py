@@ -12,7 +12,7 @@ from quantummail.store.errors import Unavailable
 from quantummail.store.records import User
 from quantummail.store.store import Store
 from quantummail.store.text_conditions import Anywhere
-from quantummail.store.text_files import FORMAT
+from quantummail.store.text_files import FORMAT, TextRow
 from tests.store.messages import append, box, uids
 from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
@@ -175,7 +175,7 @@ class IndexingTests(SynchronousTestCase):
         """What is in the file and not in the database, as after the return of a backup, goes."""
         self.index()
         writer = self.store.texts.files.writer(self.user.id)
-        row = indexing.TextRow("0000000000000000", 0, None, "wordstranger", "\n")
+        row = TextRow("0000000000000000", 0, None, "wordstranger", "\n")
         writer.add([row])
         writer.close()
         self.store = self.reopened()

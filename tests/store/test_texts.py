@@ -19,10 +19,10 @@ from tests.support.places import temporary_directory
 from tests.support.stores import make_store, make_user, now
 
 MESSAGES = [
-    b"From: Anna <anna@example.test>\r\nTo: b@example.test\r\nSubject: Invoice 42\r\n"
-    b"Date: Mon, 1 Feb 2021 23:30:00 -0800\r\n\r\nPlease pay the invoice.\r\n",
-    b"Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
-    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=\r\n=FC=DFe aus K=F6ln\r\n",
+    (b"From: Anna <anna@example.test>\r\nTo: b@example.test\r\nSubject: Invoice 42\r\n"
+     b"Date: Mon, 1 Feb 2021 23:30:00 -0800\r\n\r\nPlease pay the invoice.\r\n"),
+    (b"Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+     b"Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=\r\n=FC=DFe aus K=F6ln\r\n"),
     b"Subject: x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>in<b>voi</b>ce &amp; <i>more</i></p>\r\n",
     b"From: a@x\r\nFrom: b@y\r\nX-Tag: one\r\nX-Tag: two\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
     + "請求書を送ります".encode("iso2022_jp") + b"\r\n",
