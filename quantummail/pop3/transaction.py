@@ -137,6 +137,7 @@ class Transaction:
         """The messages with their numbers, given when they are first asked for. What came since the login has none."""
         if self._retrieval is None:
             mailbox = self._mailbox
+            self._store.changes.opened(mailbox.id)
             snapshot = await self._store.messages.open(self.user.id, mailbox.id, claim_recent=False)
             if snapshot.mailbox.uidvalidity != mailbox.uidvalidity:
                 raise NoSuchMailbox("the mailbox is another one now")

@@ -25,7 +25,9 @@ from quantummail.store.flag_changes import set_flags_txn
 from quantummail.store.folders import Folders
 from quantummail.store.foreign import (
     ForeignFile,
+    StrangeFile,
     Torn,
+    dated,
     list_maildir,
     put_aside,
     read_foreign,
@@ -41,6 +43,7 @@ from quantummail.store.removals import remove_txn
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import mailboxes, messages, removals
 from quantummail.store.transaction import Transaction
+from quantummail.store.uids import PAGE
 
 if TYPE_CHECKING:
     from quantummail.store.database import Database
@@ -128,6 +131,23 @@ class Adoption:
             )
         return findings
 
+    async def mailboxes(self, ids: Sequence[int]) -> list[AnyRow]:
+        """What `follow` needs of these mailboxes, as far as they are there."""
+        return await self._database.run(_some_boxes_txn, ids)
+
+    async def follow(self, box: AnyRow) -> None:
+        """Scan a mailbox that somebody else seems to have changed. Raises `StoreError` or OSError."""
+        findings = Findings()
+        await self._scan_mailbox(box, full=True, min_age=0, findings=findings)
+        for reason in findings.errors:
+            self.log.error("scan of {directory}: {reason}", directory=box.directory, reason=reason)
+        if findings.adopted or findings.vanished or findings.flags:
+            self.log.info(
+                "another program has worked in {directory}: {adopted} messages adopted, {vanished} vanished, "
+                "{flags} with new flags", directory=box.directory, adopted=findings.adopted,
+                vanished=findings.vanished, flags=findings.flags,
+            )
+
     async def _scan_mailbox(self, box: AnyRow, full: bool, min_age: float, findings: Findings) -> None:
         path = os.path.join(self._root, box.directory)
         promise = await self._threads.run(uidfile.read, path)
@@ -141,10 +161,10 @@ class Adoption:
         listed = await self._threads.run(list_maildir, path)
         arriving = self._arrivals.snapshot(box.directory)
         indexed = await self._database.run(_indexed_txn, box)
-        strange = [
+        strange: list[StrangeFile] = await self._threads.run(dated, path, [
             file for name, file in listed.items()
             if name not in indexed.files and name not in indexed.doomed and name not in arriving
-        ]
+        ])
         gone = [name for name in indexed.files if name not in listed]
         if promise is None and gone and len(gone) == len(indexed.files):
             # not even the file with the numbers: another directory, or one that is not mounted
@@ -160,7 +180,8 @@ class Adoption:
         findings.adopted += await self._adopt(box, path, ready, findings)
         findings.flags += await self._follow_files(box, path, listed, indexed)
         await self._threads.run(sweep, path)
-        if len(ready) == len(strange) and len(findings.errors) == failed:
+        # times that are too young say nothing to the next scan, and the old ones will not come back
+        if times not in ("", box.scanned) and len(ready) == len(strange) and len(findings.errors) == failed:
             await self._database.write(_scanned_txn, box, times)
 
     def _resume_txn(self, transaction: Transaction, box: AnyRow) -> None:
@@ -172,7 +193,7 @@ class Adoption:
     # Files without rows.
 
     async def _adopt(
-        self, box: AnyRow, path: str, strange: Sequence[ForeignFile], findings: Findings
+        self, box: AnyRow, path: str, strange: Sequence[StrangeFile], findings: Findings
     ) -> int:
         letters: Letters = await self._threads.run(read_letters, path) if strange else Letters({})
         adopted = 0
@@ -186,7 +207,7 @@ class Adoption:
         return adopted
 
     def _read_page(
-        self, box: AnyRow, path: str, page: Sequence[ForeignFile], letters: Letters
+        self, box: AnyRow, path: str, page: Sequence[StrangeFile], letters: Letters
     ) -> tuple[list[Addition], list[str]]:
         group: list[Addition] = []
         errors: list[str] = []
@@ -276,6 +297,13 @@ _BOXES = select(
 
 def _boxes_txn(connection: Connection, account_id: int) -> Sequence[AnyRow]:
     return connection.execute(_BOXES.where(mailboxes.c.account_id == account_id)).all()
+
+
+def _some_boxes_txn(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
+    found: list[AnyRow] = []
+    for start in range(0, len(ids), PAGE):
+        found += connection.execute(_BOXES.where(mailboxes.c.id.in_(ids[start : start + PAGE])))
+    return found
 
 
 def _is_there_txn(connection: Connection, box: AnyRow) -> bool:

@@ -16,9 +16,12 @@ class ChangeHub:
         self._watchers: dict[int, dict[object, Callable[[int], None]]] = {}
         self.everything: Callable[[int, int], None] = lambda _mailbox_id, _modseq: None
         """Called before the watchers of a mailbox, with each change."""
+        self.opened: Callable[[int], None] = lambda _mailbox_id: None
+        """To be called for a mailbox that somebody opens; `watch` does it."""
 
     def watch(self, mailbox_id: int, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call `callback(modseq)` after each commit that changes the mailbox, until the returned function is called."""
+        self.opened(mailbox_id)
         key = object()
         self._watchers.setdefault(mailbox_id, {})[key] = callback
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from quantummail.store.durability import WrittenFile
+from quantummail.store.own_changes import Change
 from quantummail.store.spooled import write_all
 
 _LARGE = 1 << 20
@@ -59,7 +60,8 @@ def put(
         if sum(map(len, pieces)) > _LARGE:
             # its size would not tell if a hole was left in the middle: it is whole before it has its name
             os.fsync(descriptor)
-        os.rename(temporary, final)
+        with Change(final):
+            os.rename(temporary, final)
     except BaseException:
         os.close(descriptor)
         with contextlib.suppress(OSError):
@@ -74,12 +76,14 @@ def _create(path: str) -> int:
 
 def link(root: str, source: str, directory: str, path: str) -> None:
     """Give a file a second name in another Maildir. Syncing the directory is the caller's, after the last one."""
-    with contextlib.suppress(FileExistsError):
-        os.link(source, os.path.join(root, directory, path))
+    target = os.path.join(root, directory, path)
+    with contextlib.suppress(FileExistsError), Change(target):
+        os.link(source, target)
 
 
 def remove(root: str, names: Iterable[tuple[str, str]]) -> None:
     """Take away files (directory, path) that will have no rows. Trouble is not reported: a scan finds what stays."""
     for directory, path in names:
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(root, directory, path))
+        doomed = os.path.join(root, directory, path)
+        with contextlib.suppress(OSError), Change(doomed):
+            os.unlink(doomed)

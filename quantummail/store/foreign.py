@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from quantummail.message.description import describe
@@ -34,6 +34,12 @@ class ForeignFile:
     name: str
     """Without the flags."""
     on_disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class StrangeFile(ForeignFile):
+    """One that the index does not know."""
+
     mtime: int
     ctime: float
 
@@ -60,23 +66,24 @@ def list_maildir(path: str) -> dict[str, ForeignFile]:
     for part in ("new", "cur"):
         with os.scandir(os.path.join(path, part)) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if not stat.S_ISREG(status.st_mode):
+                if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
                     continue
                 name, on_disk = split_info(entry.name)
-                found[name] = ForeignFile(
-                    f"{part}/{entry.name}", name, IN_NEW if part == "new" else on_disk, int(status.st_mtime),
-                    status.st_ctime,
-                )
+                found[name] = ForeignFile(f"{part}/{entry.name}", name, IN_NEW if part == "new" else on_disk)
     return found
 
 
-def read_foreign(path: str, file: ForeignFile) -> Foreign:
+def dated(path: str, files: Sequence[ForeignFile]) -> list[StrangeFile]:
+    """Files with their times, as far as they are still there."""
+    found: list[StrangeFile] = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(os.path.join(path, file.path))
+            found.append(StrangeFile(file.path, file.name, file.on_disk, int(status.st_mtime), status.st_ctime))
+    return found
+
+
+def read_foreign(path: str, file: StrangeFile) -> Foreign:
     """Read and describe a file; `Torn` if it is not whole. Its name is changed if it cannot be kept in a table."""
     full = os.path.join(path, file.path)
     descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

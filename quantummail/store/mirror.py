@@ -18,6 +18,7 @@ from quantummail.store.flags import KEYWORD_SHIFT
 from quantummail.store.keywords import keywords_txn
 from quantummail.store.letters import Lettering, Letters, letters_of
 from quantummail.store.maildir import DISK_MASK, IN_NEW, LETTER_SHIFT, locate, path_of, sync_directory
+from quantummail.store.own_changes import Change
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import mailboxes, messages, removals
 from quantummail.store.transaction import Transaction
@@ -204,11 +205,13 @@ class Mirror:
             path = os.path.join(directory, path_of(row.file, row.on_disk))
             try:
                 try:
-                    os.unlink(path)
+                    with Change(path):
+                        os.unlink(path)
                 except FileNotFoundError:
                     found = locate(directory, row.file)
                     if found is not None:
-                        os.unlink(found)
+                        with Change(found):
+                            os.unlink(found)
                         touched.add(os.path.dirname(found))
                 touched.add(os.path.dirname(path))
             except FileNotFoundError:
@@ -243,7 +246,8 @@ def _rename(directory: str, row: AnyRow, target: str) -> set[str]:
     """Rename one file, wherever it is; the directories this has changed."""
     source = os.path.join(directory, path_of(row.file, row.on_disk))
     try:
-        os.rename(source, target)
+        with Change(source), Change(target):
+            os.rename(source, target)
     except FileNotFoundError:
         found = locate(directory, row.file)
         if found is None:
@@ -251,7 +255,8 @@ def _rename(directory: str, row: AnyRow, target: str) -> set[str]:
         if found == target:
             return {os.path.dirname(target)}
         source = found
-        os.rename(source, target)
+        with Change(source), Change(target):
+            os.rename(source, target)
     return {os.path.dirname(source), os.path.dirname(target)}
 
 

@@ -270,7 +270,7 @@ class MessageTests(TreeCase):
         self.put("new/1.other")
         read = foreign.read_foreign
 
-        def broken(path: str, file: foreign.ForeignFile) -> foreign.Foreign:
+        def broken(path: str, file: foreign.StrangeFile) -> foreign.Foreign:
             if file.name == "1.other":
                 raise OSError(5, "Input/output error")
             return read(path, file)
