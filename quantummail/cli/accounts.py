@@ -70,7 +70,7 @@ class NewPassword(Command):
 
         return passwords.Passwords().hash(password)
 
-    def keys(self, password: str) -> ScramKeys | None:
+    def scram_keys(self, password: str) -> ScramKeys | None:
         """What SCRAM logins with it are checked against, unless the configuration has switched them off."""
         from quantummail.auth import scram
 
@@ -152,7 +152,7 @@ class UserAdd(NewPassword):
         if self["quota-messages"] is not None:
             messages = _checked(values.COUNT, self["quota-messages"], "quota")
         password = self.new_password(address)
-        hashed, keys = self.hashed(password), self.keys(password)
+        hashed, keys = self.hashed(password), self.scram_keys(password)
         user = with_store(config, lambda store: store.users.create(
             address, hashed, admin=bool(self["admin"]), quota_bytes=octets, quota_messages=messages, scram=keys))
         say(f"{user.address} added")
@@ -223,7 +223,7 @@ class UserPasswd(NewPassword, _OneUser):
         """Set it."""
         address = self.user().address
         password = self.new_password(address)
-        hashed, keys = self.hashed(password), self.keys(password)
+        hashed, keys = self.hashed(password), self.scram_keys(password)
         with_store(self.configuration(), lambda store: store.users.set_password(address, hashed, keys))
         say(f"password of {address} changed")
         self.show(address, password)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -181,7 +180,7 @@ def _ask_clients(context: SSL.Context, client_ca: Path) -> None:
         context.load_verify_locations(bytes(client_ca))
         # RFC 8446 4.2.4: so that programs do not offer others
         for authority in authorities:
-            context.add_client_ca(X509.from_cryptography(authority))
+            context.add_client_ca(authority)
     except OSError as error:
         raise CertificateError(client_ca, error.strerror or str(error)) from error
     except (ValueError, SSL.Error):

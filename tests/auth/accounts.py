@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from quantummail.auth.hashing import Hashing
 from quantummail.auth.passwords import Passwords
-from quantummail.store.records import Credentials, User
+from quantummail.store.records import Credentials, ScramKeys, User
 
 T = TypeVar("T")
 
@@ -34,11 +34,13 @@ class MemoryUsers:
         self.failure: Exception | None = None
         self.replaced: list[tuple[int, str, str]] = []
 
-    def add(self, address: str, stored: str, *, enabled: bool = True) -> User:
-        """An account with this hash."""
+    def add(
+        self, address: str, stored: str, *, enabled: bool = True, scram: ScramKeys | None = None,
+    ) -> User:
+        """An account with this hash, and these keys."""
         user = User(id=len(self.accounts) + 1, address=address, admin=False, enabled=enabled, quota_bytes=0,
                     quota_messages=0, used_bytes=0, used_messages=0, created=0)
-        self.accounts[address] = Credentials(user, stored)
+        self.accounts[address] = Credentials(user, stored, scram)
         return user
 
     async def credentials(self, address: str) -> Credentials | None:
@@ -61,4 +63,18 @@ class MemoryUsers:
         self.replaced.append((user_id, old_hash, new_hash))
         for address, found in self.accounts.items():
             if found.user.id == user_id:
-                self.accounts[address] = Credentials(found.user, new_hash)
+                self.accounts[address] = Credentials(found.user, new_hash, found.scram)
+
+    async def keep_scram_keys(self, user_id: int, password_hash: str, keys: ScramKeys) -> None:
+        """Keep them."""
+        if self.failure is not None:
+            raise self.failure
+        for address, found in self.accounts.items():
+            if found.user.id == user_id and found.password_hash == password_hash:
+                self.accounts[address] = Credentials(found.user, password_hash, keys)
+
+    async def without_scram_keys(self) -> int:
+        """How many have none."""
+        if self.failure is not None:
+            raise self.failure
+        return sum(found.scram is None for found in self.accounts.values())
