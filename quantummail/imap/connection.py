@@ -68,6 +68,16 @@ class Wire(Protocol):
     def expel(self) -> None:
         """End the connection: the account may not be used any more."""
 
+    @property
+    def compressed(self) -> bool:
+        """Whether both directions are compressed."""
+
+    def compress(self) -> None:
+        """Compress from now on, behind what has been written."""
+
+    def end_compression(self) -> None:
+        """Compress no more, behind what has been written."""
+
     def acknowledge(self) -> None:
         """Let the client know at once that its octets have come: it waits for that before it sends the rest."""
 

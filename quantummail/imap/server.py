@@ -23,10 +23,12 @@ from quantummail.imap.framing import (
     Refused,
     Upload,
 )
+from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.responses import Farewell, printable
 from quantummail.imap.session import Session, UserSessions
 from quantummail.imap.settings import ImapSettings
 from quantummail.wire.connection import Connection
+from quantummail.wire.deflate import Compressors, Deflate
 from quantummail.wire.factory import ConnectionFactory
 
 if TYPE_CHECKING:
@@ -97,6 +99,10 @@ class IMAPConnection(Connection):
         if not self.session.midway:
             self.session.untagged("BYE Autologout; idle for too long")
 
+    def garbled(self) -> None:
+        if not self.session.midway:
+            self.session.untagged("BYE What you send is not compressed")
+
     def failed(self) -> None:
         session = self.session
         if session.midway:
@@ -134,10 +140,17 @@ class IMAPConnection(Connection):
             # RFC 3501 6.2.1, CVE-2021-33515: what was sent before the handshake must not be read after it
             self.log.warn("{client} sent data behind STARTTLS", client=self.client, connection=self.connection_id)
             raise Farewell("Data behind STARTTLS")
+        if self.compressed:
+            # RFC 4978 section 3: TLS would be below the compression that is there
+            raise BadSyntax("Compression is active")
         self.session.tagged(tag, "OK", "Begin TLS negotiation now")
         self.start_tls(self.factory.tls_context)
         self.session.close()
         self._begin_session()
+
+    def compress(self) -> None:
+        """Compress from now on, behind what has been written."""
+        self.start_compression(Deflate(self.factory.compressors))
 
     def logged_in(self) -> None:
         """The limits of an authenticated client hold from now on."""
@@ -247,6 +260,7 @@ class IMAPFactory(ConnectionFactory):
         self.authenticator = authenticator
         self.tls_context = None if settings.implicit_tls else tls_context
         self.sessions = sessions if sessions is not None else UserSessions()
+        self.compressors = Compressors()
 
     def new_connection(self) -> IMAPConnection:
         return IMAPConnection(self)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from quantummail.message.ids import new_id
+from quantummail.wire.deflate import Garbled
 from quantummail.wire.lines import LineBuffer
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
+    from quantummail.wire.deflate import Deflate
     from quantummail.wire.factory import ConnectionFactory
 
 READ_AHEAD = 64 * 1024
 WRITE_AT_ONCE = 64 * 1024
+# Compressed input is inflated in such pieces, and after so much of it others have their turn
+INFLATE_AT_ONCE = 32 * 1024
+INFLATE_IN_A_ROW = 512 * 1024
 STALLED_AFTER = 300.0
 CLOSED_AFTER = 10.0
 LEFT_AFTER = 1.0
@@ -57,6 +62,7 @@ class Connection(Protocol):
         self.closing = False
         self.greeted = False
         """Whether the dialogue has begun: under TLS from the start it does after the handshake."""
+        self._deflate: Deflate | None = None
         self._busy = False
         self._input_paused = False
         self._failures = 0
@@ -79,6 +85,9 @@ class Connection(Protocol):
 
     def timed_out(self) -> None:
         """The peer was silent for `idle_timeout` seconds: say so, the connection closes after this."""
+
+    def garbled(self) -> None:
+        """What the peer sends cannot be inflated: say so, the connection closes after this."""
 
     def failed(self) -> None:
         """An unexpected exception ended a step; answer with a temporary failure. The connection lives on."""
@@ -107,6 +116,8 @@ class Connection(Protocol):
             data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
             self._output.clear()
             self._output_size = 0
+            if self._deflate is not None:
+                data = self._deflate.deflated(data)
             if self.transport is not None:
                 self.transport.write(data)
 
@@ -126,6 +137,24 @@ class Connection(Protocol):
         if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
             with contextlib.suppress(OSError):
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    @property
+    def compressed(self) -> bool:
+        """Whether both directions are compressed."""
+        return self._deflate is not None
+
+    def start_compression(self, deflate: Deflate) -> None:
+        """Compress from now on. The reply is written; what is in the buffer already was sent after the command."""
+        self._flush()
+        self._deflate = deflate
+        deflate.feed(self.buffer.take_all())
+
+    def end_compression(self) -> None:
+        """The last reply was compressed, nothing more is. Input that was sent too early is lost with the session."""
+        if self._deflate is not None:
+            self._flush()
+            self._deflate.close()
+            self._deflate = None
 
     def start_tls(self, context_factory: object) -> None:
         """Begin the handshake. The caller has checked that the buffer is empty and has written its reply."""
@@ -201,10 +230,13 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
-        self.buffer.feed(data)
+        if self._deflate is None:
+            self.buffer.feed(data)
+        else:
+            self._deflate.feed(data)
         if not self._busy:
             self._take_turn(self._work())
-        elif len(self.buffer) > READ_AHEAD and not self._input_paused:
+        elif self._ahead() > READ_AHEAD and not self._input_paused:
             self._input_paused = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
@@ -216,6 +248,8 @@ class Connection(Protocol):
                 timer.cancel()
         self._timer = self._stalled_timer = None
         self.factory.left(self)
+        if self._deflate is not None:
+            self._deflate.close()
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.errback(reason)
@@ -252,8 +286,16 @@ class Connection(Protocol):
         await self._work()
 
     async def _work(self) -> None:
-        progress = False
+        progress = more = False
+        inflated = 0
         while not self.closing:
+            if self._deflate is not None and (not more or len(self.buffer) < READ_AHEAD):
+                inflated += self._inflate(self._deflate)
+                if inflated > INFLATE_IN_A_ROW:
+                    inflated = 0
+                    await self._breathe()
+                if self.closing:
+                    break
             waiting = len(self.buffer)
             try:
                 if self._full:
@@ -264,9 +306,9 @@ class Connection(Protocol):
             except Exception:  # noqa: BLE001  # the edge: the peer gets a temporary failure, the log the reason
                 more = self._step_failed()
             progress = progress or more or len(self.buffer) < waiting
-            if self._input_paused and len(self.buffer) <= READ_AHEAD and not self.closing:
+            if self._input_paused and self._ahead() <= READ_AHEAD and not self.closing:
                 self._resume_input()
-            if not more or (self.factory.stopping and self.interruptible()):
+            if not (more or self._inflates_more) or (self.factory.stopping and self.interruptible()):
                 break
         self._busy = False
         if self.closing:
@@ -276,6 +318,34 @@ class Connection(Protocol):
             self._timer.reset(self.idle_timeout)
         if self.factory.stopping and self.interruptible():
             self.leave()
+
+    def _ahead(self) -> int:
+        """Octets that have come and nobody has read."""
+        return len(self.buffer) + (0 if self._deflate is None else self._deflate.unread)
+
+    @property
+    def _inflates_more(self) -> bool:
+        """Whether a step that could not be taken may have more input without waiting."""
+        return self._deflate is not None and self._deflate.more
+
+    def _inflate(self, deflate: Deflate) -> int:
+        """Have something more in the buffer; how much was added."""
+        try:
+            data = deflate.inflate(INFLATE_AT_ONCE)
+        except Garbled as error:
+            self.log.info("{client} sends what cannot be inflated: {reason}", client=self.client,
+                          connection=self.connection_id, reason=str(error))
+            self.garbled()
+            self.close()
+            return 0
+        self.buffer.feed(data)
+        return len(data)
+
+    def _breathe(self) -> Deferred[None]:
+        """Let others have their turn."""
+        waiting: Deferred[None] = Deferred()
+        self.clock.callLater(0, waiting.callback, None)
+        return waiting
 
     def _step_failed(self) -> bool:
         """Answer an unexpected exception; whether there is more to do."""
