@@ -15,7 +15,9 @@ from quantummail.message.ids import new_id
 from quantummail.store import removals
 from quantummail.store.errors import AlreadyExists, NotAllowed
 from quantummail.store.flags import DELETED, SEEN, names
-from quantummail.store.maildir import DISK_MASK
+from quantummail.store.letters import letters_of
+from quantummail.store.letters import read as read_letters
+from quantummail.store.maildir import DISK_MASK, split_info
 from quantummail.store.records import Mailbox
 from quantummail.store.storing import NewMessage, Target
 from quantummail.store.tables import contents, messages
@@ -272,10 +274,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.rows(removals_table.c.id) == []
         for name, box in self.model.items():
             directory = self.directory / "mail" / self.folder(name)
-            found = sorted(path.name.partition(":2,")[2] for path in (directory / "cur").iterdir())
-            found += ["" for _ in (directory / "new").iterdir()]
+            letters = read_letters(str(directory))
+            told = [split_info(path.name)[1] for path in (directory / "cur").iterdir()]
+            found = [
+                (on_disk & DISK_MASK, sorted(name.lower() for name in letters.keywords(letters_of(on_disk))))
+                for on_disk in (*told, *(0 for _ in (directory / "new").iterdir()))]
             wanted = [
-                "".join(sorted(letter for bit, letter in _LETTERS.items() if message.flags & bit))
+                (message.flags, sorted(name.lower() for name in message.keywords))
                 for message in box.messages.values()]
             assert sorted(found) == sorted(wanted)
             assert list((directory / "tmp").iterdir()) == []
