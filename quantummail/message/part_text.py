@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from quantummail.message.content_type import parse_content_type
 from quantummail.message.encoded_word import codec
-from quantummail.message.headers import Headers
 from quantummail.message.html_text import HtmlText
 from quantummail.message.transfer_encoding import TransferDecoder
 
 if TYPE_CHECKING:
+    from quantummail.message.headers import Headers
     from quantummail.message.parts import PartRange
 
 _meta_charset = re.compile(rb"""<meta\s[^>]{0,200}?charset\s*+=\s*+["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
@@ -37,10 +37,10 @@ class PartText:
 
     __slots__ = ("_charset", "_decoder", "_html", "_transfer")
 
-    def __init__(self, part: PartRange, mime_header: bytes) -> None:
+    def __init__(self, part: PartRange, headers: Headers) -> None:
         self._transfer = TransferDecoder(part.encoding)
         self._html = HtmlText() if part.type in _HTML else None
-        self._charset = _codec(mime_header)
+        self._charset = _codec(headers)
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def decode(self, octets: bytes, *, final: bool) -> str:
@@ -66,9 +66,9 @@ def is_text(part: PartRange) -> bool:
     return part.type.startswith(("text/", "message/")) or part.type in _HTML
 
 
-def _codec(mime_header: bytes) -> str | None:
+def _codec(headers: Headers) -> str | None:
     """The codec of the character set that the header names; None if it names none, or none that we decode."""
-    value = Headers.scan(mime_header).get(b"content-type")
+    value = headers.get(b"content-type")
     if value is not None:
         for name, charset in parse_content_type(value).parameters:
             if name.lower() == b"charset" and charset.lower() != b"us-ascii":

@@ -91,18 +91,17 @@ def body_text(packed_parts: bytes, read: Read) -> Iterator[str]:
         if part.mime_start:
             # the header of the message itself is not its body
             yield "\n"
-            header = read(part.mime_start, min(part.start, part.mime_start + LONG_HEADER))
-            for line in header_lines(Headers.scan(header)):
-                yield line + "\n"
-        else:
-            header = read(0, min(part.start, LONG_HEADER))
+            headers = Headers.scan(read(part.mime_start, min(part.start, part.mime_start + LONG_HEADER)))
+            yield "".join([line + "\n" for line in header_lines(headers)])
+        elif is_text(part):
+            headers = Headers.scan(read(0, min(part.start, LONG_HEADER)))
         if is_text(part):
             yield "\n"
-            yield from _part_text(part, header, read)
+            yield from _part_text(part, headers, read)
 
 
-def _part_text(part: PartRange, header: bytes, read: Read) -> Iterator[str]:
-    text = PartText(part, header)
+def _part_text(part: PartRange, headers: Headers, read: Read) -> Iterator[str]:
+    text = PartText(part, headers)
     after_space = False
     for start in range(part.start, part.end, PIECE):
         end = min(start + PIECE, part.end)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from quantummail.message.headers import Headers
 from quantummail.message.part_text import PartText
 from quantummail.message.parts import PartRange
 
@@ -19,7 +20,7 @@ def text_of(octets: bytes, content_type: str, encoding: str = "8bit", size: int 
     """The text of a part, given in pieces of this size (0: whole)."""
     media = content_type.partition(";")[0]
     part = PartRange(0, 0, len(octets), False, 0, 0, media, encoding)
-    reader = PartText(part, f"Content-Type: {content_type}\r\n\r\n".encode())
+    reader = PartText(part, Headers.scan(f"Content-Type: {content_type}\r\n\r\n".encode()))
     size = size or len(octets) or 1
     return "".join(
         reader.decode(octets[start : start + size], final=start + size >= len(octets))
