@@ -20,6 +20,7 @@ from quantummail.store.annotations import Annotations
 from quantummail.store.appends import Appends
 from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
+from quantummail.store.conversations import Conversations
 from quantummail.store.database import Database
 from quantummail.store.directory import Directory
 from quantummail.store.durability import Durability
@@ -76,6 +77,7 @@ class Store:
             self.messages.unfinished)
         self.changes.everything = self.messages.pictures.hint
         self.orders = Orders(self.database, self.messages, self.bodies)
+        self.conversations = Conversations(self.database, self.messages, self.bodies)
         self.account_changes = AccountHub()
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)

@@ -224,6 +224,33 @@ server_annotations = Table(
     PrimaryKeyConstraint("reader_id", "entry"),
 )
 
+# Which messages belong together: see store/conversations.py
+threads = Table(
+    "threads",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("email_id", String, nullable=False),
+    # THREADID of RFC 8474
+    Column("thread", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "email_id"),
+    ForeignKeyConstraint(
+        ["account_id", "email_id"], ["contents.account_id", "contents.email_id"], ondelete="CASCADE"),
+    Index(None, "account_id", "thread"),
+    sqlite_with_rowid=False,
+)
+
+# Identifiers that messages had or referred to, also of messages that are gone or never came
+thread_references = Table(
+    "thread_references",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    # see message/thread_ids.py
+    Column("reference", BigInteger, nullable=False),
+    Column("thread", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "reference"),
+    sqlite_with_rowid=False,
+)
+
 tombstones = Table(
     "tombstones",
     metadata,
