@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from quantummail.auth.login import Peer
-from quantummail.imap import capabilities
+from quantummail.imap import capabilities, contexts
 from quantummail.imap.framing import Refused
 from quantummail.imap.grammar.charsets import OFFERED, BadCharset
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
@@ -197,6 +197,8 @@ class Session:
     def messages(self, numbers: SequenceSet, *, uid: bool) -> array[int]:
         """The UIDs that a set means. Message numbers that do not exist are an error (RFC 3501 section 9)."""
         view = self.selected
+        if numbers.saved and not (self.settings.offers("SEARCHRES") or self.modes.rev2):
+            raise BadSyntax("Invalid message set")
         if uid:
             return view.known(numbers)
         if numbers.exceeds(view.exists):
@@ -317,7 +319,12 @@ class Session:
             ))
             if view.hinted == hinted:
                 view.hinted = view.modseq
+        if view.touched:
+            output += await contexts.updates(self)
         if expunges and view.expunges_wait:
+            if view.contexts:
+                # RFC 5267 4.3.4: while the numbers are true
+                output += contexts.removals(view, view.gone)
             output += view.expunge()
         if output:
             self.write(b"".join(output))
@@ -411,8 +418,8 @@ class Session:
         self.unselect()
         self.enabled = frozenset()
         self.modes = Modes()
+        self.settings = self._listener
         if self.user is not None:
             self.sessions.leave(self.user.id)
             self.authenticator.sessions.leave(self.user.id, self.wire.expel)
             self.user = None
-        self.settings = self._listener

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
 from quantummail.imap import responses
@@ -17,6 +17,7 @@ from quantummail.imap.modes import Modes
 from quantummail.imap.recent import RecentUids
 
 if TYPE_CHECKING:
+    from quantummail.imap.contexts import Context
     from quantummail.imap.grammar.sequence import SequenceSet
     from quantummail.store.records import Changes, FlagState, Snapshot
 
@@ -27,8 +28,11 @@ class View:
     __slots__ = (
         "_expunged",
         "_flag_texts",
+        "_saved",
+        "_saved_of",
         "_snapshot",
         "_told",
+        "contexts",
         "highest_uid",
         "hinted",
         "keywords",
@@ -38,6 +42,7 @@ class View:
         "name",
         "read_only",
         "recent_uids",
+        "touched",
         "uids",
         "uidvalidity",
     )
@@ -67,6 +72,11 @@ class View:
         self._expunged: set[int] = set()
         self._told = self.modseq
         self._flag_texts: dict[int, bytes] = {}
+        self.contexts: dict[str, Context] = {}
+        """Searches that are kept up to date, by their tags (RFC 5267)."""
+        self.touched: set[int] = set()
+        """Messages that have changed since those searches were brought up to date."""
+        self._saved = self._saved_of = array("I")
 
     @property
     def told(self) -> int:
@@ -104,6 +114,24 @@ class View:
         """How many of them are \\Recent in this session."""
         return self.recent_uids.count(self.uids) if self._snapshot is None else self._snapshot.recent
 
+    @property
+    def gone(self) -> Set[int]:
+        """Messages that are gone, and that the client still has numbers for."""
+        return self._expunged
+
+    def save(self, uids: Iterable[int]) -> None:
+        """Keep the result of a search for ``$`` (RFC 5182). Ascending."""
+        self._saved = array("I", uids)
+        self._saved_of = self.uids
+
+    @property
+    def saved(self) -> array[int]:
+        """What ``$`` stands for: without messages that the client knows to be expunged (RFC 5182 2.1)."""
+        if self._saved and self._saved_of is not self.uids:
+            self._saved = array("I", [uid for uid in self._saved if self.number(uid)])
+            self._saved_of = self.uids
+        return self._saved
+
     def vanished(self, uids: Iterable[int]) -> bool:
         """Whether one of these is gone already, although the client still has a number for it."""
         return bool(self._expunged) and not self._expunged.isdisjoint(uids)
@@ -122,6 +150,8 @@ class View:
 
     def numbered(self, numbers: SequenceSet) -> array[int]:
         """The UIDs of message numbers, ascending; numbers without a message are left out."""
+        if numbers.saved:
+            return self.saved
         found = array("I")
         for first, last in numbers.within(len(self.uids)):
             found += self.uids[first - 1 : last]
@@ -129,6 +159,8 @@ class View:
 
     def known(self, uids: SequenceSet) -> array[int]:
         """Those of the UIDs that the client knows, ascending (RFC 3501 6.4.8: others are ignored)."""
+        if uids.saved:
+            return self.saved
         found = array("I")
         for first, last in uids.within(self.uids[-1] if self.uids else 0):
             found += self.uids[bisect_left(self.uids, first) : bisect_left(self.uids, last + 1)]
@@ -168,6 +200,8 @@ class View:
         Vanished messages keep their numbers until `expunge`.
         """
         self.recent_uids.add(max(recent_from, self.highest_uid + 1), changes.mailbox.uidnext - 1)
+        if self.contexts:
+            self.touched.update(state.uid for state in changes.changed)
         output = [self.learn_keywords(changes.keywords)]
         arrived = array("I")
         for state in changes.changed:
@@ -246,6 +280,8 @@ class View:
 
         One change of flags is one step of the mod-sequence: if it is the next one, the view knows all there is.
         """
+        if self.contexts:
+            self.touched.update(state.uid for state in changed)
         latest = max((state.modseq for state in changed), default=0)
         if latest <= self.modseq:
             return True

@@ -54,7 +54,8 @@ class Ranks:
         """Take the values of further messages."""
         fresh = {value for value in set(values) if not self._known(value)}
         if fresh:
-            yield
+            if len(values) > STEP:
+                yield
             added = yield from _sorted(fresh)
             yield from self._insert(added)
         places = {value: place for place, value in enumerate(self.values)} if len(values) > STEP else None
@@ -84,11 +85,11 @@ class Ranks:
                 moved[begin:end] = array("I", range(begin + count, end + count))
                 begin = end
             moved[begin:] = array("I", range(begin + len(added), len(old) + len(added)))
-            yield
             ranks = array("I")
             for start in range(0, len(self.ranks), STEP * 4):
+                if start:
+                    yield
                 ranks.extend([moved[rank] for rank in self.ranks[start : start + STEP * 4]])
-                yield
             self.ranks = ranks
         self.values = merged
 
@@ -104,10 +105,10 @@ def _sorted(values: set[Any]) -> Steps[list[Any]]:
     while len(runs) > 1:
         merged = []
         for place in range(0, len(runs), 2):
+            yield
             both = [value for run in runs[place : place + 2] for value in run]
             both.sort()
             merged.append(both)
-            yield
         runs = merged
     return runs[0] if runs else []
 

@@ -37,8 +37,14 @@ class SequenceSetTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What is no set is BadSyntax."""
-        for text in ("", "0", "1:0", "a", "1,,2", ",1", "1,", "1:2:3", ":1", "1:", "4294967296", "01", "$", "-1", "**"):
+        for text in ("", "0", "1:0", "a", "1,,2", ",1", "1,", "1:2:3", ":1", "1:", "4294967296", "01", "-1", "**"):
             self.assertRaises(BadSyntax, read, text)
+
+    def test_saved(self) -> None:
+        """``$`` stands alone, and has no numbers of its own."""
+        self.assertTrue(read("$").saved)
+        self.assertFalse(read("$").exceeds(0))
+        self.assertFalse(read("1").saved)
 
     def test_exceeds(self) -> None:
         """A written number beyond the last message is seen, "*" only if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap.commands.condstore import MODSEQ
+from quantummail.imap.commands.search import PARTIAL
 from quantummail.imap.fetching import Fetch, plan
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.fetch import fetch_items
@@ -44,6 +45,9 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     if modifiers.vanished and not (uid and session.modes.qresync):
         # RFC 7162 3.2.6
         raise BadSyntax("VANISHED is for UID FETCH, with QRESYNC enabled")
+    if modifiers.partial is not None and not (uid and session.settings.offers(PARTIAL)):
+        # RFC 9394 3.3
+        raise BadSyntax("PARTIAL is for UID FETCH")
     if modifiers.changed_since is not None and MODSEQ not in items:
         # RFC 7162 3.1.4.1
         items = (*items, MODSEQ)
@@ -54,6 +58,8 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     uids: Sequence[int] = session.messages(numbers, uid=uid)
     if modifiers.changed_since is not None:
         uids = await _changed(session, numbers, uids, modifiers)
+    if modifiers.partial is not None:
+        uids = modifiers.partial.of(uids)
     # RFC 9586 3.3: UIDFETCH begins with the UID
     with_uid = uid and not session.modes.uidonly
     fetching = Fetch(session, plan(items, uid=with_uid, read_only=session.selected.read_only))

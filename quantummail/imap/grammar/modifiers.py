@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor
+from quantummail.imap.grammar.results import Partial, partial_range
 from quantummail.imap.grammar.select import MAX_MODSEQ
 
 
@@ -17,6 +18,8 @@ class FetchModifiers:
     """Only messages with a higher mod-sequence."""
     vanished: bool = False
     """Whether expunged messages are told too."""
+    partial: Partial | None = None
+    """A part of the messages only (RFC 9394 3.3)."""
 
 
 def fetch_modifiers(cursor: Cursor) -> FetchModifiers:
@@ -46,8 +49,16 @@ def _changed_since(cursor: Cursor, found: FetchModifiers) -> FetchModifiers:
     return replace(found, changed_since=cursor.number(MAX_MODSEQ))
 
 
+def _partial(cursor: Cursor, found: FetchModifiers) -> FetchModifiers:
+    if found.partial is not None:
+        raise BadSyntax("PARTIAL is for once")
+    cursor.space()
+    return replace(found, partial=partial_range(cursor))
+
+
 READERS: dict[str, Callable[[Cursor, FetchModifiers], FetchModifiers]] = {
     "CHANGEDSINCE": _changed_since,
+    "PARTIAL": _partial,
     "VANISHED": lambda _, found: replace(found, vanished=True),
 }
 """Modifiers of FETCH by name. An extension adds its own."""

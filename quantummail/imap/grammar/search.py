@@ -56,6 +56,14 @@ class InternalDate:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Messages that arrived at least (`older`) or at most so many seconds ago (RFC 5032)."""
+
+    seconds: int
+    older: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SentDate:
     """Messages whose Date header has a day from `first` to `last`."""
 
@@ -136,6 +144,22 @@ class _Open:
 
 def search_query(cursor: Cursor) -> Query:
     """Read ``["CHARSET" SP astring SP] search-key *(SP search-key)``, up to the end."""
+    codec = _named_charset(cursor)
+    query = Query(search_program(cursor, codec))
+    cursor.end()
+    return query
+
+
+def search_with_charset(cursor: Cursor) -> Query:
+    """Read ``charset SP search-key *(SP search-key)``, up to the end, as in SORT and THREAD (RFC 5256 section 3)."""
+    name = cursor.astring().decode("ascii", "replace")
+    cursor.space()
+    query = Query(search_program(cursor, search_codec(name)))
+    cursor.end()
+    return query
+
+
+def _named_charset(cursor: Cursor) -> str:
     codec = "ascii"
     start = cursor.position
     if cursor.peek() not in (b"(", b'"', b"{", b"*") and cursor.word() == "CHARSET":
@@ -145,9 +169,7 @@ def search_query(cursor: Cursor) -> Query:
         codec = search_codec(name)
     else:
         cursor.position = start
-    query = Query(search_program(cursor, codec))
-    cursor.end()
-    return query
+    return codec
 
 
 def search_program(cursor: Cursor, codec: str) -> Program:
@@ -219,7 +241,7 @@ def _close(stack: list[_Open], program: list[object]) -> None:
 
 
 def _leaf(cursor: Cursor, codec: str) -> Program:
-    if cursor.peek().isdigit() or cursor.peek() == b"*":
+    if cursor.peek().isdigit() or cursor.peek() in (b"*", b"$"):
         return (Numbers(sequence_set(cursor)),)
     reader = READERS.get(cursor.word())
     if reader is None:
@@ -285,6 +307,18 @@ def _smaller(cursor: Cursor, _codec: str) -> Program:
     return (Size(0, cursor.number() - 1),)
 
 
+def _within(*, older: bool) -> Reader:
+    def read(cursor: Cursor, _codec: str) -> Program:
+        cursor.space()
+        seconds = cursor.number()
+        if not seconds:
+            # RFC 5032 section 4: the interval is an nz-number
+            raise BadSyntax("The interval must not be zero")
+        return (Within(seconds, older),)
+
+    return read
+
+
 def _address(name: str) -> Reader:
     return lambda cursor, codec: (Header(name, search_text(cursor, codec)),)
 
@@ -311,6 +345,7 @@ READERS: dict[str, Reader] = {
     "LARGER": _larger,
     "NEW": _constant(Recent(), Flagged("\\Seen"), Not(), And(2)),
     "OLD": _constant(Recent(), Not()),
+    "OLDER": _within(older=True),
     "ON": _days(InternalDate, "on"),
     "RECENT": _constant(Recent()),
     "SEEN": _flag("\\Seen"),
@@ -329,5 +364,6 @@ READERS: dict[str, Reader] = {
     "UNFLAGGED": _flag("\\Flagged", wanted=False),
     "UNKEYWORD": _unkeyword,
     "UNSEEN": _flag("\\Seen", wanted=False),
+    "YOUNGER": _within(older=False),
 }
 """Keys by name. An extension adds its own."""

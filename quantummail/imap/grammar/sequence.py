@@ -31,6 +31,8 @@ class SequenceSet:
     """The lowest number that a range to ``*`` begins with; `MAX_NUMBER` for a bare ``*``, None without any."""
     largest: int
     """The largest number that is written in the set, 0 when there is only ``*``."""
+    saved: bool = False
+    """Whether it is ``$``: the result of the last search that was saved (RFC 5182). The view knows it."""
 
     def within(self, last: int) -> list[tuple[int, int]]:
         """The ranges, ascending and disjoint, when `last` is the largest number in use. Empty when that is 0."""
@@ -48,6 +50,9 @@ class SequenceSet:
         return self.largest > last or (last == 0 and self.star_from is not None)
 
 
+SAVED = SequenceSet((), None, 0, saved=True)
+
+
 def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges in order; those that overlap or touch become one."""
     result: list[tuple[int, int]] = []
@@ -62,6 +67,9 @@ def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def sequence_set(cursor: Cursor) -> SequenceSet:
     """Read a set."""
+    # RFC 5182 section 3: seq-last-command = "$", alone
+    if cursor.skip(b"$"):
+        return SAVED
     text = cursor.matching(_SET, "Invalid message set")
     ranges: list[tuple[int, int]] = []
     star_from: int | None = None
