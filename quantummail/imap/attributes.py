@@ -36,6 +36,8 @@ class Columns:
     names: tuple[str, ...]
     values: Callable[..., Iterable[Any]]
     """Called with the view and a sequence for each name, in the order of UIDs: what goes into the form."""
+    lost: tuple[str, ...] = ()
+    """Further columns, where one of those is lost (`contents` have no row): only then `values` gets them."""
 
 
 # A message whose contents the index has lost: something that every client can read, until a reindex repairs it
@@ -81,10 +83,14 @@ def as_they_are(_view: View, values: Sequence[Any]) -> Iterable[Any]:
 
 
 def _envelopes(_view: View, envelopes: Sequence[bytes | None]) -> Iterable[bytes]:
-    return [_NO_ENVELOPE if envelope is None else envelope for envelope in envelopes]
+    return [envelope or _NO_ENVELOPE for envelope in envelopes]
 
 
-def _structures(_view: View, structures: Sequence[bytes | None], sizes: Sequence[int]) -> Iterable[bytes]:
+def _structures(
+    _view: View, structures: Sequence[bytes | None], sizes: Sequence[int] | None = None
+) -> Iterable[bytes | None]:
+    if sizes is None:
+        return structures
     return [
         b"(" + _NO_STRUCTURE % size + b")" if structure is None else structure
         for structure, size in zip(structures, sizes, strict=True)
@@ -100,10 +106,10 @@ def _date_times(_view: View, moments: Sequence[int]) -> Iterable[bytes]:
 
 
 RENDERERS: dict[str, Renderer] = {
-    "BODY": Renderer(_body, contents=True, columns=Columns(b"BODY %b", ("body", "size"), _structures)),
+    "BODY": Renderer(_body, contents=True, columns=Columns(b"BODY %b", ("body",), _structures, lost=("size",))),
     "BODYSTRUCTURE": Renderer(
         _bodystructure, contents=True,
-        columns=Columns(b"BODYSTRUCTURE %b", ("bodystructure", "size"), _structures)),
+        columns=Columns(b"BODYSTRUCTURE %b", ("bodystructure",), _structures, lost=("size",))),
     "ENVELOPE": Renderer(_envelope, contents=True, columns=Columns(b"ENVELOPE %b", ("envelope",), _envelopes)),
     "FLAGS": Renderer(_flags, contents=False, columns=Columns(b"FLAGS %b", ("uid", "flags"), _flag_texts)),
     "INTERNALDATE": Renderer(

@@ -6,14 +6,13 @@ from array import array
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from quantummail.store.columns import PAGE, pages
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantummail.imap.attributes import Columns
     from quantummail.imap.session import Session
-
-PAGE = 500
-
 
 class ColumnFetch:
     """One FETCH command whose attributes are all made of columns."""
@@ -34,24 +33,39 @@ class ColumnFetch:
         """Send the responses for these messages."""
         session, view = self._session, self._view
         wanted = uids if isinstance(uids, array) else array("I", uids)
-        many = len(wanted) > PAGE
-        for start in range(0, len(wanted), PAGE):
-            if start:
+        many = len(wanted) >= PAGE
+        later = False
+        for page in pages(wanted):
+            if later:
                 # what comes from memory waits for nothing: others have their turn all the same
                 await session.wire.pause(0)
-            page = wanted[start : start + PAGE]
+            later = True
             found = await session.store.messages.columns(
                 session.account_id, view.mailbox_id, page, self._names, many=many)
             self.gone += len(page) - len(found["uid"])
             if found["uid"]:
-                session.write(self._rendered(found))
+                lost = await self._lost(page, found)
+                session.write(self._rendered(found, lost))
                 await session.wire.drained()
 
-    def _rendered(self, found: dict[str, Sequence[Any]]) -> bytes:
+    async def _lost(self, page: array[int], found: dict[str, Sequence[Any]]) -> bool:
+        """Whether something is lost; then what stands in for it is there too."""
+        further = tuple(name for one in self._attributes for name in one.lost)
+        if not any(None in found[name] for one in self._attributes if one.lost for name in one.names):
+            return False
+        session = self._session
+        found.update(await session.store.messages.columns(
+            session.account_id, self._view.mailbox_id, page, (*self._names, *further)))
+        return True
+
+    def _rendered(self, found: dict[str, Sequence[Any]], lost: bool) -> bytes:
         view = self._view
         uids = found["uid"]
         first: Sequence[int] = uids
         if not view.modes.uidonly:
             first = view.numbers(uids if isinstance(uids, array) else array("I", uids))
-        values = [one.values(view, *[found[name] for name in one.names]) for one in self._attributes]
+        values = [
+            one.values(view, *[found[name] for name in (*one.names, *one.lost) if name in one.names or lost])
+            for one in self._attributes
+        ]
         return self._form * len(uids) % tuple(chain.from_iterable(zip(first, *values, strict=True)))

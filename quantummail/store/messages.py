@@ -14,14 +14,15 @@ from twisted.logger import Logger
 from quantummail.message.ids import new_id
 from quantummail.store import files
 from quantummail.store.additions import Addition, Additions, check_room
-from quantummail.store.columns import Columns, columns_txn
+from quantummail.store.bundles import Bundles
+from quantummail.store.columns import ColumnReader, Columns
 from quantummail.store.copying import Copier
 from quantummail.store.durability import WrittenFile
 from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
 from quantummail.store.flag_changes import Operation, set_flags_txn
 from quantummail.store.maildir import path_of
-from quantummail.store.pictures import COLUMNS, Pictures
+from quantummail.store.pictures import Pictures
 from quantummail.store.ranges import in_range_txn
 from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
@@ -58,7 +59,9 @@ class Messages:
         self._additions = additions
         self.arrivals = Arrivals()
         self.recent = Recent(database, clock)
-        self.pictures = Pictures(database)
+        self.bundles = Bundles(database, clock)
+        self.pictures = Pictures(database, self.bundles)
+        self._columns = ColumnReader(database, self.pictures, self.bundles)
         self._miscounted: set[int] = set()
         self.vanished = Vanished(database, root, threads)
         self.unfinished = Unfinished(database, root, spool, threads)
@@ -126,13 +129,12 @@ class Messages:
     async def columns(
         self, account_id: int, mailbox_id: int, uids: array[int], names: tuple[str, ...], *, many: bool = False
     ) -> Columns:
-        """Columns of `messages` and `contents` for at most 500 UIDs; those that are gone are missing.
+        """Columns of `messages` and `contents` for one of the `columns.pages` of UIDs; those gone are missing.
 
-        `many`: so much will be asked for that the whole mailbox is worth being looked at, if that is enough.
+        None stands where a message has lost its contents. `many`: so much will be asked for that the whole mailbox is
+        worth being looked at, if that is enough.
         """
-        if COLUMNS.issuperset(names) and (many or self.pictures.known(account_id, mailbox_id)):
-            return (await self.pictures.get(account_id, mailbox_id)).columns(uids)
-        return await self._database.run(columns_txn, account_id, mailbox_id, uids, names)
+        return await self._columns.read(account_id, mailbox_id, uids, names, many=many)
 
     async def set_flags(
         self,

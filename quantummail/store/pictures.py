@@ -9,10 +9,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select, text
 
+from quantummail.store.bundles import numbers_of, octets_of, picture_txn
 from quantummail.store.columns import Columns
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import SEEN
@@ -21,13 +23,15 @@ from quantummail.store.tables import messages, tombstones
 from quantummail.store.views import mailbox_row_txn
 
 if TYPE_CHECKING:
+    from quantummail.store.bundles import Bundles
     from quantummail.store.database import Database
 
-# Each message takes 20 octets
+# A UID, flags, a mod-sequence
+_OCTETS = 20
+# For fewer messages than these no picture is kept on disk
+WORTH_KEEPING = 1000
 MOST_MESSAGES = 1_000_000
 MOST_PICTURES = 1000
-COLUMNS = frozenset(("uid", "flags", "modseq"))
-"""What a picture has."""
 # After more changes than this the whole mailbox is read again: that is one walk, each change a search
 MOST_CHANGES = 1000
 _UNREAD = -1
@@ -55,7 +59,19 @@ _GONE_SINCE = Prepared(
 )
 
 _Row = tuple[int, int, int]
-_Read = tuple[int, bool, Sequence[_Row], Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read for a picture."""
+
+    modseq: int
+    rows: Sequence[_Row]
+    vanished: Sequence[int] = ()
+    whole: bool = False
+    """Whether the rows are all that there are."""
+    kept: tuple[int, bytes] | None = None
+    """A picture kept on disk, and its mod-sequence, that the rest has happened to since."""
 
 
 class Picture:
@@ -98,6 +114,19 @@ class Picture:
         self.uids, self.flags, self.modseqs = array("I", uids), array("q", flags), array("q", modseqs)
         self.modseq = modseq
         self._first_unseen = None
+
+    def restore(self, modseq: int, octets: bytes) -> None:
+        """Take what `octets` gave."""
+        count = len(octets) // _OCTETS
+        self.uids = numbers_of("I", octets[: 4 * count])
+        self.flags = numbers_of("q", octets[4 * count : 12 * count])
+        self.modseqs = numbers_of("q", octets[12 * count :])
+        self.modseq = modseq
+        self._first_unseen = None
+
+    def octets(self) -> bytes:
+        """Everything, to be kept."""
+        return octets_of(self.uids) + octets_of(self.flags) + octets_of(self.modseqs)
 
     def learn(self, modseq: int, changed: Iterable[_Row], vanished: Iterable[int]) -> bool:
         """Take what has changed; False if that does not fit, and all has to be read again."""
@@ -155,8 +184,9 @@ def _without(values: array[int], places: Sequence[int]) -> array[int]:
 class Pictures:
     """The pictures of the mailboxes that were used last; its methods are called on the reactor."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bundles: Bundles) -> None:
         self._database = database
+        self._bundles = bundles
         # the one that was not used for the longest time comes first
         self._pictures: dict[int, Picture] = {}
 
@@ -196,19 +226,27 @@ class Pictures:
             if read is None:
                 self.forget(mailbox_id)
                 raise NoSuchMailbox("the mailbox does not exist (any more)")
-            modseq, whole, rows, vanished = read
             # somebody else may have read it meanwhile
-            if modseq >= picture.modseq:
-                if whole:
-                    picture.fill(modseq, rows)
-                elif not picture.learn(modseq, rows, vanished):
-                    picture.modseq = _UNREAD
-                    continue
+            if read.modseq >= picture.modseq and not self._take(picture, mailbox_id, read):
+                picture.modseq = _UNREAD
+                continue
             if picture.hinted == hinted:
                 # a hint may promise too much: that of CHECK, or of a mailbox that is gone
                 picture.hinted = wanted = picture.modseq
         self._trim(mailbox_id)
         return picture
+
+    def _take(self, picture: Picture, mailbox_id: int, read: _Read) -> bool:
+        if read.kept is not None:
+            picture.restore(*read.kept)
+        if read.whole:
+            picture.fill(read.modseq, read.rows)
+        elif not picture.learn(read.modseq, read.rows, read.vanished):
+            return False
+        changes = len(read.rows) + len(read.vanished)
+        if changes > MOST_CHANGES // 4 and len(picture.uids) >= WORTH_KEEPING:
+            self._bundles.keep_picture(picture.account_id, mailbox_id, picture.modseq, picture.octets())
+        return True
 
     async def uids_at(self, account_id: int, mailbox_id: int, modseq: int, uidnext: int) -> array[int]:
         """The UIDs that there were at a mod-sequence not long ago, when UIDNEXT was this. Not to be changed in place.
@@ -236,19 +274,24 @@ class Pictures:
 
 
 def _read_txn(connection: Connection, account_id: int, mailbox_id: int, since: int) -> _Read | None:
-    """What has changed, or everything: the mod-sequence, whether it is everything, rows, vanished UIDs."""
+    """What has changed since a mod-sequence, or everything."""
     box = mailbox_row_txn(connection, account_id, mailbox_id)
     if box is None:
         return None
+    kept = None
+    if since < 0 and box.messages >= WORTH_KEEPING:
+        kept = picture_txn(connection, account_id, mailbox_id)
+        if kept is not None:
+            since = kept[0]
     key = {"account": account_id, "box": mailbox_id}
-    if since >= 0 and since >= box.forgotten_modseq:
+    if since >= 0 and box.forgotten_modseq <= since:
         if box.highestmodseq <= since:
-            return box.highestmodseq, False, (), ()
+            return _Read(box.highestmodseq, (), kept=kept)
         rows = _CHANGED.tuples(connection, {**key, "since": since})
         vanished = [uid for uid, in _VANISHED.tuples(connection, {**key, "since": since})]
         if len(rows) <= MOST_CHANGES and len(vanished) <= MOST_CHANGES:
-            return box.highestmodseq, False, rows, vanished
-    return box.highestmodseq, True, _ALL.tuples(connection, key), ()
+            return _Read(box.highestmodseq, rows, vanished, kept=kept)
+    return _Read(box.highestmodseq, _ALL.tuples(connection, key), whole=True)
 
 
 def _gone_txn(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, delete, exists, insert, select, update
 
+from quantummail.store.bundles import drop_txn
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.rows import AnyRow
@@ -64,6 +65,7 @@ def remove_txn(
             {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
             for row in doomed
         ])
+    drop_txn(transaction, account_id, mailbox_id, [row.uid for row in doomed])
     for condition, parameters in conditions([row.uid for row in doomed]):
         connection.execute(
             delete(messages).where(

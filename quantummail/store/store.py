@@ -142,6 +142,7 @@ class Store:
         await self.texts.stop()
         await self.mirror.stop()
         await self.messages.vanished.stop()
+        await self.messages.bundles.stop()
         await self.messages.recent.write()
         self._threads.stop()
         self._intake.stop()

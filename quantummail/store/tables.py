@@ -251,6 +251,22 @@ thread_references = Table(
     sqlite_with_rowid=False,
 )
 
+# Rendered columns of whole blocks of messages, and pictures of mailboxes: see store/bundles.py. All of it is made from
+# other tables, and may be deleted at any time; who changes a column of `contents` must.
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("block", BigInteger, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("account_id", "mailbox_id", "name", "block"),
+    _in_mailbox(),
+    sqlite_with_rowid=False,
+)
+
 tombstones = Table(
     "tombstones",
     metadata,

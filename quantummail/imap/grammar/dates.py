@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar.cursor import BadSyntax
@@ -66,7 +67,12 @@ def _day(day_of_month: int, month: bytes, year: int) -> int:
 
 def render_date_time(moment: int) -> bytes:
     """INTERNALDATE, always in UTC: ``"17-Jul-1996 02:44:25 +0000"`` with its quotes."""
-    year, month, day_of_month, hour, minute, second = time.gmtime(moment)[:6]
-    return (
-        f'"{day_of_month:2d}-{MONTHS[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'
-    ).encode("ascii")
+    day_number, second = divmod(moment, 86400)
+    return b'"%b %02d:%02d:%02d +0000"' % (
+        _rendered_day(day_number), second // 3600, second // 60 % 60, second % 60)
+
+
+@lru_cache(maxsize=4096)
+def _rendered_day(day_number: int) -> bytes:
+    year, month, day_of_month = time.gmtime(day_number * 86400)[:3]
+    return f"{day_of_month:2d}-{MONTHS[month - 1]}-{year:04d}".encode("ascii")
