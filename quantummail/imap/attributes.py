@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantummail.imap.grammar import dates
 
 if TYPE_CHECKING:
+    from quantummail.imap.session import Session
     from quantummail.imap.view import View
     from quantummail.store.records import Message
 
 Render = Callable[["View", "Message"], bytes]
+Prepare = Callable[["Session", Sequence["Message"]], Awaitable[Render]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Renderer:
     """Whether it needs `Message.contents`."""
     columns: Columns | None = None
     """The same for many messages at once. FETCH of attributes that all have this makes no `Message`."""
+    prepare: Prepare | None = None
+    """What has to be asked for besides the rows: called with those of a page, it gives what takes the place of
+    `render` for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ def _flag_texts(view: View, uids: Sequence[int], flags: Sequence[int]) -> Iterab
     return view.flag_texts(uids, flags)
 
 
-def _date_times(_view: View, moments: Sequence[int]) -> Iterable[bytes]:
+def date_times(_view: View, moments: Sequence[int]) -> Iterable[bytes]:
+    """Values of `Columns` that are seconds since the epoch."""
     return map(dates.render_date_time, moments)
 
 
@@ -113,7 +119,7 @@ RENDERERS: dict[str, Renderer] = {
     "ENVELOPE": Renderer(_envelope, contents=True, columns=Columns(b"ENVELOPE %b", ("envelope",), _envelopes)),
     "FLAGS": Renderer(_flags, contents=False, columns=Columns(b"FLAGS %b", ("uid", "flags"), _flag_texts)),
     "INTERNALDATE": Renderer(
-        _internal_date, contents=False, columns=Columns(b"INTERNALDATE %b", ("internal_date",), _date_times)),
+        _internal_date, contents=False, columns=Columns(b"INTERNALDATE %b", ("internal_date",), date_times)),
     "RFC822.SIZE": Renderer(_size, contents=False, columns=Columns(b"RFC822.SIZE %d", ("size",), as_they_are)),
     "UID": Renderer(_uid, contents=False, columns=Columns(b"UID %d", ("uid",), as_they_are)),
 }

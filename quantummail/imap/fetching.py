@@ -80,12 +80,13 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
 class Fetch:
     """One FETCH command."""
 
-    __slots__ = ("_marked", "_plan", "_session", "_shown_with_flags", "_view", "gone", "lost")
+    __slots__ = ("_marked", "_plan", "_renders", "_session", "_shown_with_flags", "_view", "gone", "lost")
 
     def __init__(self, session: Session, what: Plan) -> None:
         self._session = session
         self._view = session.selected
         self._plan = what
+        self._renders = [one.render for one in what.attributes]
         self._marked: set[int] = set()
         self._shown_with_flags = [
             RENDERERS[name] for name, shown in (
@@ -114,6 +115,9 @@ class Fetch:
             self.gone += len(wanted) - len(messages)
             if what.marks_seen:
                 messages = await self._seen(messages)
+            self._renders = [
+                one.render if one.prepare is None else await one.prepare(session, messages) for one in what.attributes
+            ]
             if what.sections:
                 await self._send_sections(messages)
             else:
@@ -141,7 +145,7 @@ class Fetch:
     def _begin(self, message: Message) -> bytes:
         """The response up to where the sections come."""
         view = self._view
-        values = [one.render(view, message) for one in self._plan.attributes]
+        values = [render(view, message) for render in self._renders]
         if message.uid in self._marked:
             # RFC 3501 6.4.5, RFC 7162 3.1
             values += [one.render(view, message) for one in self._shown_with_flags]

@@ -51,7 +51,10 @@ class Search:
         self._view = self._session.selected
         self._universe = Universe(self._view.uids)
         self._everything = self._present = self._universe.everything
-        for step in (self._by_uid, self._by_flags, self._by_range, self._by_row, self._by_fields, self._by_texts):
+        for step in (
+            self._by_uid, self._by_lookup, self._by_flags, self._by_range, self._by_row, self._by_fields,
+            self._by_texts,
+        ):
             await step()
             if not self._outcome().undecided:
                 break
@@ -94,6 +97,12 @@ class Search:
             found = _by_uid(self._view, self._universe, key)
             if found is not None:
                 self._values[place] = Value(found, found)
+
+    async def _by_lookup(self) -> None:
+        """Keys whose messages the store knows how to find."""
+        for place in self._open(*LOOKUPS):
+            key = self._program[place]
+            await self._known(place, set(await LOOKUPS[type(key)](self._session, key)))
 
     async def _by_flags(self) -> None:
         """Keys that the picture of the mailbox answers."""
@@ -268,6 +277,8 @@ def within(column: str, first: int, last: int) -> Test:
     return lambda message: first <= getattr(message, column) <= last
 
 
+LOOKUPS: dict[type, Callable[..., Awaitable[Iterable[int]]]] = {}
+"""Keys for which the store is asked once: called with the session, the UIDs of all messages found. Extensions add."""
 PICTURE_TESTS: dict[type, Callable[..., tuple[str, Callable[[int], bool]]]] = {keys.Flagged: _flagged}
 """Keys that are answered from one column of `store.pictures.Picture`. An extension adds its own."""
 ROW_RANGES: dict[type, Callable[..., tuple[str, int, int]]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
-from quantummail.imap.attributes import RENDERERS, Renderer
+from quantummail.imap.attributes import RENDERERS, Columns, Renderer, date_times
 from quantummail.imap.grammar import dates, fetch, search
 from quantummail.imap.searching import ROW_RANGES, ROW_TESTS, Test, within
 
@@ -53,7 +53,8 @@ def _save_date(_view: View, message: Message) -> bytes:
 
 
 fetch.READERS["SAVEDATE"] = lambda _: fetch.Attribute("SAVEDATE")
-RENDERERS["SAVEDATE"] = Renderer(_save_date, contents=False)
+RENDERERS["SAVEDATE"] = Renderer(
+    _save_date, contents=False, columns=Columns(b"SAVEDATE %b", ("save_date",), date_times))
 search.READERS["SAVEDBEFORE"] = _reader("before")
 search.READERS["SAVEDON"] = _reader("on")
 search.READERS["SAVEDSINCE"] = _reader("since")
