@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from quantummail.imap import binary
 from quantummail.imap.attributes import RENDERERS, Columns, Renderer
 from quantummail.imap.column_fetch import ColumnFetch
 from quantummail.imap.cuts import Cut, chosen, cut, from_memory, limited
-from quantummail.imap.grammar.fetch import Attribute, Section
+from quantummail.imap.grammar.fetch import Attribute, Binary, Section
 from quantummail.store.errors import NoSuchMessage
 from quantummail.store.flags import SEEN
 
@@ -52,6 +53,11 @@ class Plan:
     """The attributes, where columns of rows are all that is needed."""
 
     @property
+    def binary(self) -> tuple[Binary, ...]:
+        """Those of the sections that are decoded."""
+        return tuple(section for section in self.sections if isinstance(section, Binary))
+
+    @property
     def named(self) -> Iterator[tuple[Section, bytes]]:
         """The sections with their names, behind a space where something stands before them."""
         for index, section in enumerate(self.sections):
@@ -80,7 +86,9 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
 class Fetch:
     """One FETCH command."""
 
-    __slots__ = ("_marked", "_plan", "_renders", "_session", "_shown_with_flags", "_view", "gone", "lost")
+    __slots__ = (
+        "_marked", "_plan", "_renders", "_session", "_shown_with_flags", "_view", "gone", "lost", "undecodable",
+    )
 
     def __init__(self, session: Session, what: Plan) -> None:
         self._session = session
@@ -97,6 +105,8 @@ class Fetch:
         """Messages whose rows are not there any more."""
         self.lost = 0
         """Messages whose files are not there any more."""
+        self.undecodable = 0
+        """Messages with a part of an encoding that we do not know."""
 
     async def run(self, uids: Sequence[int]) -> None:
         """Send the responses for these messages."""
@@ -113,6 +123,8 @@ class Fetch:
                 session.account_id, view.mailbox_id, wanted, contents=what.contents
             )
             self.gone += len(wanted) - len(messages)
+            if what.binary:
+                messages = self._decodable(messages)
             if what.marks_seen:
                 messages = await self._seen(messages)
             self._renders = [
@@ -123,6 +135,14 @@ class Fetch:
             else:
                 session.write(b"".join([self._line(message) for message in messages]))
                 await session.wire.drained()
+
+    def _decodable(self, messages: list[Message]) -> list[Message]:
+        found = [
+            message for message in messages
+            if not any(binary.unknown_encoding(section, message) for section in self._plan.binary)
+        ]
+        self.undecodable += len(messages) - len(found)
+        return found
 
     async def _seen(self, messages: list[Message]) -> list[Message]:
         r"""Set \Seen where it is not; those messages show their flags (RFC 3501 6.4.5)."""
@@ -184,6 +204,9 @@ class Fetch:
     def _from_memory(self, message: Message, octets: bytes) -> bytes:
         pieces = [self._begin(message)]
         for section, name in self._plan.named:
+            if isinstance(section, Binary):
+                pieces += [name, binary.from_memory(section, message, octets)]
+                continue
             found = from_memory(section, message, octets)
             pieces += [name, b" NIL"] if found is None else [name, b" {%d}\r\n" % len(found), found]
         pieces.append(b")\r\n")
@@ -194,6 +217,9 @@ class Fetch:
         session = self._session
         output = [self._begin(message)]
         for section, name in self._plan.named:
+            if isinstance(section, Binary):
+                output = await self._stream_decoded(section, message, [*output, name])
+                continue
             where = cut(section, message)
             if where is None:
                 output += [name, b" NIL"]
@@ -225,3 +251,24 @@ class Fetch:
         session.write(b"".join(output))
         session.midway = False
         await session.wire.drained()
+
+    async def _stream_decoded(self, section: Binary, message: Message, output: list[bytes]) -> list[bytes]:
+        """The same for a part without its encoding; what is still to be sent comes back."""
+        session = self._session
+        part = binary.encoded_part(section, message)
+        if part is None:
+            return [*output, b" 0" if section.size_only else b" NIL"]
+        first, last = binary.window(section)
+        size, has_nul = await binary.measured(session, part, first, last)
+        if section.size_only:
+            return [*output, b" %d" % size]
+        output.append(binary.announced(size, binary=has_nul))
+        async for octets in session.store.decoded.read(part, first, last):
+            session.midway = True
+            session.write(b"".join([*output, octets]))
+            output = []
+            size -= len(octets)
+            await session.wire.drained()
+        if size:
+            raise Truncated(f"message {message.uid} has changed while it was read")
+        return output

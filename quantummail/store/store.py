@@ -22,6 +22,7 @@ from quantummail.store.bodies import Bodies
 from quantummail.store.changes import ChangeHub
 from quantummail.store.conversations import Conversations
 from quantummail.store.database import Database
+from quantummail.store.decoded import DecodedParts
 from quantummail.store.directory import Directory
 from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
@@ -68,6 +69,7 @@ class Store:
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
+        self.decoded = DecodedParts(self.bodies)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
         self.messages = Messages(

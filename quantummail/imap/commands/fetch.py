@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quantummail.imap import capabilities
 from quantummail.imap.commands.condstore import MODSEQ
 from quantummail.imap.commands.search import PARTIAL
 from quantummail.imap.fetching import Fetch, plan
 from quantummail.imap.grammar.cursor import BadSyntax
-from quantummail.imap.grammar.fetch import fetch_items
+from quantummail.imap.grammar.fetch import Binary, fetch_items
 from quantummail.imap.grammar.modifiers import fetch_modifiers
 from quantummail.imap.grammar.sequence import sequence_set
 from quantummail.imap.registry import SELECTED, command
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from quantummail.imap.grammar.modifiers import FetchModifiers
     from quantummail.imap.grammar.sequence import SequenceSet
     from quantummail.imap.session import Session
+
+BINARY = capabilities.offer("BINARY")
 
 
 @command("FETCH", SELECTED, expunges=False)
@@ -41,6 +44,8 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     numbers = sequence_set(arguments)
     arguments.space()
     items = fetch_items(arguments)
+    if any(isinstance(item, Binary) for item in items) and not session.settings.offers(BINARY):
+        raise BadSyntax("Unknown data item")
     modifiers = fetch_modifiers(arguments)
     if modifiers.vanished and not (uid and session.modes.qresync):
         # RFC 7162 3.2.6
@@ -64,6 +69,9 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     with_uid = uid and not session.modes.uidonly
     fetching = Fetch(session, plan(items, uid=with_uid, read_only=session.selected.read_only))
     await fetching.run(uids)
+    if fetching.undecodable:
+        # RFC 3516 4.3
+        raise Refusal("Some of the parts have an unknown transfer encoding", "UNKNOWN-CTE")
     if fetching.lost or (fetching.gone and not uid):
         # RFC 2180 4.1.2, RFC 5530. By UID a message that is gone is passed over (RFC 3501 6.4.8).
         raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")

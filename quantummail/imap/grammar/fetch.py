@@ -48,6 +48,14 @@ class Section:
     """What names it in the response: ``BODY[1.TEXT]<0>``, ``RFC822.HEADER``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Binary(Section):
+    """A part without its transfer encoding (RFC 3516)."""
+
+    size_only: bool = False
+    """Whether only its size is wanted."""
+
+
 Item = Attribute | Section
 Reader = Callable[[Cursor], Item]
 
@@ -113,14 +121,33 @@ def _section(cursor: Cursor, *, peek: bool) -> Section:
     return Section(path, text, fields, peek, partial, label)
 
 
+def _binary(cursor: Cursor, *, peek: bool, size_only: bool = False) -> Binary:
+    # "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
+    # section-binary = "[" [section-part] "]"
+    cursor.expect(b"[")
+    path: tuple[int, ...] = ()
+    if cursor.peek() != b"]":
+        path = _path(cursor)
+    cursor.expect(b"]")
+    partial = None if size_only else section_partial(cursor)
+    label = (b"BINARY.SIZE[" if size_only else b"BINARY[") + _specification(path, "", ()) + b"]"
+    if partial is not None:
+        label += b"<%d>" % partial[0]
+    return Binary(path, "", (), peek, partial, label, size_only)
+
+
+def _path(cursor: Cursor) -> tuple[int, ...]:
+    path = tuple(int(number) for number in cursor.matching(_PATH, "Invalid section").split(b"."))
+    if len(path) > MAX_PATH:
+        raise LimitExceeded("Section too deep")
+    return path
+
+
 def section_specification(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:
     """What stands between the brackets: part numbers, the kind of text, names of fields."""
     path: tuple[int, ...] = ()
     if cursor.peek().isdigit():
-        numbers = cursor.matching(_PATH, "Invalid section").split(b".")
-        path = tuple(int(number) for number in numbers)
-        if len(path) > MAX_PATH:
-            raise LimitExceeded("Section too deep")
+        path = _path(cursor)
         if cursor.peek() == b"]":
             return path, "", ()
         cursor.expect(b".")
@@ -180,6 +207,9 @@ def _specification(path: tuple[int, ...], text: str, fields: tuple[bytes, ...]) 
 READERS: dict[str, Reader] = {
     "BODY": _body,
     "BODY.PEEK": _body_peek,
+    "BINARY": lambda cursor: _binary(cursor, peek=False),
+    "BINARY.PEEK": lambda cursor: _binary(cursor, peek=True),
+    "BINARY.SIZE": lambda cursor: _binary(cursor, peek=True, size_only=True),
     "RFC822": lambda _: Section((), "", (), False, None, b"RFC822"),
     "RFC822.HEADER": lambda _: Section((), "HEADER", (), True, None, b"RFC822.HEADER"),
     "RFC822.TEXT": lambda _: Section((), "TEXT", (), False, None, b"RFC822.TEXT"),
