@@ -6,6 +6,9 @@ import base64
 import quopri
 from datetime import UTC, datetime
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.imap.case import ImapCase
 from tests.support.stores import now
 
@@ -19,6 +22,20 @@ def encoded(charset: str, encoding: str, text: str = GRUESSE) -> bytes:
     return (
         f"Subject: x\r\nContent-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     ).encode() + body.replace(b"\n", b"\r\n")
+
+
+_keys = st.sampled_from([
+    "ALL", "SEEN", "UNSEEN", "KEYWORD $label", "1:3", "UID 2:5", "*", "SINCE 3-Feb-2021", "LARGER 500", "FROM alice",
+    "SUBJECT x", "HEADER Subject \"\"", "HEADER X-Spam yes", "SENTON 1-Feb-2021", "BODY inside", "BODY noon", "TEXT me",
+    "TEXT e", "TEXT nothing", "BODY \"am Ende\"", "NEW", "OLD", "MODSEQ 3",
+])
+_queries = st.recursive(
+    _keys,
+    lambda queries: st.one_of(
+        queries.map("NOT {}".format), st.tuples(queries, queries).map(lambda two: "OR {} {}".format(*two)),
+        st.lists(queries, min_size=1, max_size=3).map(lambda some: f"({' '.join(some)})")),
+    max_leaves=6,
+)
 
 
 class SearchTests(ImapCase):
@@ -88,6 +105,24 @@ class SearchTests(ImapCase):
         self.say(connection, "s SELECT Trash")
         query = b"a SEARCH CHARSET UTF-8 BODY {7+}\r\n" + "grüße".encode() + b" NOT 3\r\n"
         self.assertIn("* SEARCH 2 7 8 9 10\r\n", self.say(connection, query))
+
+    def test_random_queries(self) -> None:
+        """Whatever is asked in whatever combination, the answer with the index is the answer without it."""
+        now(self.store.texts.indexing.catch_up())
+        self.say(self.connection, "e ENABLE CONDSTORE")
+        name = self.store.texts.files.name
+
+        @settings(max_examples=60, deadline=None)
+        @given(_queries)
+        def check(query: str) -> None:
+            octets = b"a SEARCH CHARSET UTF-8 " + query.encode() + b"\r\n"
+            indexed = self.say(self.connection, octets)
+            self.patch(self.store.texts.files, "name", lambda _: None)
+            self.assertEqual(self.say(self.connection, octets), indexed)
+            self.patch(self.store.texts.files, "name", name)
+            self.assertIn("a OK ", indexed)
+
+        check()
 
     def check_cases(self) -> None:
         """All of `CASES`."""
