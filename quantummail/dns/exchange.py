@@ -112,6 +112,11 @@ async def _tried(resolver: Resolver, record: Mx, family: Family) -> MailHost | D
         return NoRecords(f"{record.exchange!r} is not the name of a host")
 
 
+async def host_addresses(resolver: Resolver, name: str, family: Family = "any") -> tuple[str, ...]:
+    """The addresses of a host, in the order to try them. Raises like `mail_hosts`."""
+    return (await _host(resolver, Mx(0, name), family)).addresses
+
+
 async def _host(resolver: Resolver, record: Mx, family: Family) -> MailHost:
     kinds = {"any": ("AAAA", "A"), "ipv4": ("A",), "ipv6": ("AAAA",)}[family]
     outcomes = await gatherResults(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
 from twisted.internet.error import ConnectError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
@@ -99,6 +105,7 @@ class SMTPClient(TwistedProtocol):
     ) -> SMTPClient:
         """Connect, say hello, encrypt as far as `protection` asks, log in.
 
+        :param address: an IP address, or the path of a unix socket.
         :param hostname: the other server's name, for SNI.
         :param name: ours, for EHLO.
         :param bind: the local address to come from.
@@ -108,8 +115,7 @@ class SMTPClient(TwistedProtocol):
         """
         client = cls(clock, patience, lmtp=lmtp)
         tls = ClientTLS(hostname, protection, authorities)
-        family = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-        endpoint = family(reactor, address, port, patience.connection, (bind, 0) if bind is not None else None)
+        endpoint = _endpoint(reactor, address, port, bind, patience.connection)
         try:
             await connectProtocol(wrapClientTLS(tls, endpoint) if wrapped else endpoint, client)
         except (ConnectError, ConnectTimeout, CancelledError, OSError) as error:
@@ -379,6 +385,13 @@ class SMTPClient(TwistedProtocol):
 
 
 _NO_ANSWER = Answer(RemoteReply(400, "4.4.2", "the conversation ended before its time"), "")
+
+
+def _endpoint(reactor: Any, address: str, port: int, bind: str | None, seconds: float) -> Any:
+    if address.startswith("/"):
+        return UNIXClientEndpoint(reactor, address, seconds)
+    family = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+    return family(reactor, address, port, seconds, (bind, 0) if bind is not None else None)
 
 
 def _reason(error: BaseException) -> str:
