@@ -149,6 +149,16 @@ class SearchTests(ImapCase):
         """An unknown character set is NO with those that are known (RFC 3501 7.1)."""
         self.assertIn("a NO [BADCHARSET (US-ASCII UTF-8 ", self.say(self.connection, "a SEARCH CHARSET x-none ALL"))
 
+    def test_charsets(self) -> None:
+        """Texts are looked for in the character sets that clients use."""
+        for charset in ("UTF-8", "ISO-8859-1", "windows-1252"):
+            octets = "grüße".encode(charset)
+            query = b"a SEARCH CHARSET %b BODY {%d+}\r\n%b\r\n" % (charset.encode(), len(octets), octets)
+            self.assertIn("* SEARCH 4 5 6 7\r\n", self.say(self.connection, query), charset)
+        octets = "請求書".encode("iso2022_jp")
+        query = b"a SEARCH CHARSET ISO-2022-JP BODY {%d+}\r\n%b\r\n" % (len(octets), octets)
+        self.assertIn("a OK ", self.say(self.connection, query))
+
     def test_empty_mailbox(self) -> None:
         """An empty mailbox has an empty answer, whatever the set."""
         self.say(self.connection, "a SELECT Trash")

@@ -51,6 +51,6 @@ class HtmlTextTests(SynchronousTestCase):
     def test_linear(self) -> None:
         """Nothing that is opened and never closed takes long."""
         for start in ("<", "<a ", "<!--", "<script>", "&", "&#", "<p <p "):
-            began = time.monotonic()
-            text_of(start * (2_000_000 // len(start)), 65536)
-            self.assertLess(time.monotonic() - began, 3.0, start)
+            began = time.process_time()
+            text_of(start * (400_000 // len(start)), 65536)
+            self.assertLess(time.process_time() - began, 3.0, start)

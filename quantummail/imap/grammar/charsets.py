@@ -8,7 +8,7 @@ _CODECS = {
     **{f"ISO-8859-{number}": f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)},
     **{f"WINDOWS-{number}": f"cp{number}" for number in range(1250, 1259)},
     "KOI8-R": "koi8-r", "KOI8-U": "koi8-u", "BIG5": "big5", "GB2312": "gb2312", "GBK": "gbk", "GB18030": "gb18030",
-    "EUC-JP": "euc-jp", "EUC-KR": "euc-kr", "SHIFT_JIS": "shift_jis",
+    "EUC-JP": "euc-jp", "ISO-2022-JP": "iso2022_jp", "EUC-KR": "euc-kr", "SHIFT_JIS": "shift_jis",
 }
 # What BADCHARSET tells a client: enough to choose from
 OFFERED = ("US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252")
