@@ -54,6 +54,9 @@ class PartText:
             charset = self._charset
             if charset is None and self._html is not None and (meta := _meta_charset.search(octets[:4096])):
                 charset = codec(meta[1].decode("ascii"))
+            if charset == "utf-16":
+                # RFC 2781 4.3: big-endian, unless the first octets say otherwise
+                charset = "utf-16-le" if octets[:2] == codecs.BOM_UTF16_LE else "utf-16-be"
             # RFC 2045 5.2: US-ASCII where nothing is said; what has 8-bit octets then is UTF-8 more often than
             # anything else
             self._decoder = codecs.getincrementaldecoder(charset or "utf-8")(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import quopri
 
 from hypothesis import given
@@ -59,6 +60,11 @@ class PartTextTests(SynchronousTestCase):
                     continue
                 found = text_of(octets, content_type, encoding, size)
                 self.assertEqual(found, expected, (octets, content_type, size))
+
+    def test_utf_16(self) -> None:
+        """The first octets tell the order of the others, which is the network's where they do not."""
+        for octets in (codecs.BOM_UTF16_LE + WORD.encode("utf-16-le"), WORD.encode("utf-16-be")):
+            self.assertEqual(text_of(octets, "text/plain; charset=utf-16", "8bit").strip("\ufeff"), WORD)
 
     @given(st.text(max_size=300), st.sampled_from(["base64", "quoted-printable", "8bit"]), st.integers(1, 50))
     def test_pieces_do_not_matter(self, text: str, encoding: str, size: int) -> None:
