@@ -99,6 +99,8 @@ class Contents:
     """BODYSTRUCTURE: the structure with extension data."""
     parts: bytes
     """Offsets of the parts, packed: see `quantummail.message.parts`."""
+    preview: str | None = None
+    """How the text begins (RFC 8970); None where nobody has asked yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,8 @@ contents = Table(
     Column("sent", BigInteger, nullable=True),
     # see message/thread_ids.py; NULL where nobody has looked yet
     Column("thread_ids", LargeBinary, nullable=True),
+    # how the text begins (RFC 8970); NULL where nobody has asked yet
+    Column("preview", String, nullable=True),
     UniqueConstraint("account_id", "email_id"),
 )
 

@@ -59,7 +59,9 @@ _WITH_CONTENTS = messages.outerjoin(
 )
 _SELECT_ROWS = select(*_ROW).where(_IN_MAILBOX).order_by(messages.c.uid)
 _SELECT_WHOLE = (
-    select(*_ROW, contents.c.envelope, contents.c.body, contents.c.bodystructure, contents.c.parts)
+    select(
+        *_ROW, contents.c.envelope, contents.c.body, contents.c.bodystructure, contents.c.parts, contents.c.preview,
+    )
     .select_from(_WITH_CONTENTS)
     .where(_IN_MAILBOX)
     .order_by(messages.c.uid)
@@ -166,7 +168,7 @@ def fetch_txn(
 def _message(row: AnyRow, directory: str, whole: bool) -> Message:
     uid, modseq, flags, internal_date, save_date, size, email_id, file, on_disk, bare_lf = row[:10]
     # the outer join finds no contents only if a foreign hand deleted them: IMAP then shows an empty text message
-    contents_ = Contents(*row[10:14]) if whole and row[10] is not None else None
+    contents_ = Contents(*row[10:15]) if whole and row[10] is not None else None
     return Message(
         uid, modseq, flags, internal_date, save_date, size, email_id,
         Location(directory, path_of(file, on_disk), bare_lf), contents_,
