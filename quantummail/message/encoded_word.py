@@ -23,7 +23,7 @@ _CODECS = {
     "ibm850": "cp850", "ibm866": "cp866", "x-mac-roman": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
     "x-sjis": "cp932", "x-gbk": "gb18030", "gb_2312-80": "gb18030", "hz-gb-2312": "hz", "iso-2022-kr": "iso2022_kr",
     "iso-2022-jp-1": "iso2022_jp_ext", "iso-2022-jp-2": "iso2022_jp_2", "windows-874": "cp874",
-    "unicode-1-1-utf-8": "utf-8", "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+    "unicode-1-1-utf-8": "utf-8",
 }
 _CODECS.update({f"iso-8859-{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)})
 _CODECS.update({f"{prefix}{n}": f"cp{n}" for n in range(1250, 1259) for prefix in ("windows-", "cp")})

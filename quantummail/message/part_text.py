@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from quantummail.message.parts import PartRange
 
 _meta_charset = re.compile(rb"""<meta\s[^>]{0,200}?charset\s*+=\s*+["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
+# RFC 2781; never in headers, where ASCII must stay ASCII
+_WIDE = {"utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
 _HTML = frozenset(("text/html", "application/xhtml+xml"))
 
 
@@ -75,5 +77,6 @@ def _codec(headers: Headers) -> str | None:
     if value is not None:
         for name, charset in parse_content_type(value).parameters:
             if name.lower() == b"charset" and charset.lower() != b"us-ascii":
-                return codec(charset.decode("latin-1").strip())
+                label = charset.decode("latin-1").strip().lower()
+                return _WIDE.get(label) or codec(label)
     return None
