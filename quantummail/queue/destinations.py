@@ -73,7 +73,9 @@ class Destination:
         self.limit = max(1, self.limit // 2)
 
     def unreachable(self, now: float, reason: str, shortest: float, longest: float) -> None:
-        """Nobody answered: leave it alone for a while, longer each time."""
+        """Nobody answered: leave it alone for a while, longer each time. Several tries at once count as one."""
+        if now < self.blocked_until:
+            return
         self.slowed()
         self.failures += 1
         self.blocked_until = now + min(shortest * 2.0 ** min(self.failures - 1, 20), longest)

@@ -92,10 +92,13 @@ class LimitTests(SynchronousTestCase):
         """Longer each time, up to a limit; short again once somebody answers."""
         destination = Destination("a.test", 3)
         waits = []
+        now = 1000.0
         for _ in range(10):
-            destination.unreachable(1000, "nobody there", 60, 3600)
-            waits.append(destination.blocked_until - 1000)
+            for _together in range(3):
+                destination.unreachable(now, "nobody there", 60, 3600)
+            waits.append(destination.blocked_until - now)
+            now = destination.blocked_until
         self.assertEqual((waits[:3], waits[-1]), ([60, 120, 240], 3600))
         destination.succeeded()
-        destination.unreachable(1000, "nobody there", 60, 3600)
-        self.assertEqual(destination.blocked_until, 1060)
+        destination.unreachable(now, "nobody there", 60, 3600)
+        self.assertEqual(destination.blocked_until, now + 60)
