@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from quantummail.cli.capabilities import UserCapabilities
 from quantummail.cli.command import (
     EX_DATAERR,
     EX_NOUSER,
@@ -209,7 +210,10 @@ class UserInfo(_OneUser):
             return EX_OK
         record["used"] = f"{_size(user.used_bytes)} of {_size(user.quota_bytes, 'unlimited')}"
         record["messages"] = f"{user.used_messages} of {user.quota_messages or 'unlimited'}"
-        shown = ("address", "admin", "enabled", "created", "used", "messages")
+        record["without"] = ", ".join(user.disabled_capabilities)
+        shown = ["address", "admin", "enabled", "created", "used", "messages"]
+        if user.disabled_capabilities:
+            shown.append("without")
         say_fields({name: {True: "yes", False: "no"}.get(record[name], record[name]) for name in shown})
         return EX_OK
 
@@ -330,6 +334,7 @@ class UserGroup(Group):
         ["quota", None, UserQuota, "set how much an account may keep"],
         ["disable", None, UserDisable, "refuse its logins and mail, and keep what it has"],
         ["enable", None, UserEnable, "take them again"],
+        ["capabilities", None, UserCapabilities, "switch capabilities off and on for an account"],
         ["delete", None, UserDelete, "delete an account, and put its mail aside"],
     ]
 

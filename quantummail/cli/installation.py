@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from quantummail.cli import capabilities
 from quantummail.cli.command import EX_DATAERR, EX_OK, EX_USAGE, Command, CommandFailed, warn, with_store
 from quantummail.cli.owner import become_owner
 from quantummail.cli.versions import say
@@ -26,7 +27,7 @@ class CheckConfig(Command):
     def run(self) -> int:
         """Read it; errors are raised with all of them."""
         config = self.configuration()
-        for warning in [*config.warnings, *_check_certificates(config)]:
+        for warning in [*config.warnings, *_check_certificates(config), *capabilities.doubts(config)]:
             warn(warning)
         for name, section in config.listeners().items():
             say(f"{name}: {', '.join(map(str, section.listen))}")

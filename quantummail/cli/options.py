@@ -42,7 +42,7 @@ class Options(usage.Options):
         ["check-config", None, installation.CheckConfig, "tell everything that is wrong with the configuration"],
         ["migrate", None, installation.Migrate, "bring the database to the revision that this program needs"],
         ["domain", None, accounts.DomainGroup, "domains whose mail we take: add, list, delete"],
-        ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, disable, enable, delete"],
+        ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, capabilities ..."],
         ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],
         ["version", None, Version, "say which versions run here"],

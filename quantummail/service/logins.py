@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from quantummail.auth.introspection import Introspection, IntrospectionSettings, make_agent
 from quantummail.auth.methods import MethodSettings
 
 if TYPE_CHECKING:
     from typing import Literal
 
+    from quantummail.auth.introspection import Introspection
     from quantummail.config import Config
 
 
@@ -26,6 +26,9 @@ def introspection(config: Config, reactor: Any) -> Introspection | None:
     oauth = config.oauth
     if not oauth.introspection_url:
         return None
+    # loads an HTTP client, which other servers do without
+    from quantummail.auth.introspection import Introspection, IntrospectionSettings, make_agent
+
     settings = IntrospectionSettings(
         oauth.introspection_url, oauth.client_id, oauth.client_secret, oauth.username_claims, oauth.scopes,
         oauth.audience, oauth.timeout, oauth.remembered_for, oauth.openid_configuration)

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from quantummail.tls.contexts import ClientCertificate
+from quantummail.tls.contexts import AskingConnection
 
 EXPORTER = "tls-exporter"
 END_POINT = "tls-server-end-point"
@@ -61,10 +61,10 @@ class Channel:
 
     def client_certificate(self) -> x509.Certificate | None:
         """The client's certificate, if it showed one that the configured authorities vouch for."""
-        shown = self._connection.get_app_data()
-        if not isinstance(shown, ClientCertificate) or not shown.verified:
+        connection = self._connection
+        if not isinstance(connection, AskingConnection) or not connection.verified:
             return None
-        found = self._connection.get_peer_certificate()
+        found = connection.get_peer_certificate()
         return None if found is None else found.to_cryptography()
 
 

@@ -33,14 +33,12 @@ class CertificateError(Exception):
         self.text = text
 
 
-class ClientCertificate:
-    """What became of the certificate that a client showed, if it showed one. Kept as a connection's app data."""
+class AskingConnection(SSL.Connection):
+    """A connection whose client was asked for a certificate, and what became of it."""
 
-    __slots__ = ("_refused", "_seen")
-
-    def __init__(self) -> None:
-        self._seen = False
-        self._refused = False
+    # not app data: that is Twisted's, which sets it to its protocol
+    _seen = False
+    _refused = False
 
     def checked(self, *, trusted: bool) -> None:
         """OpenSSL has looked at one certificate of the chain."""
@@ -126,10 +124,8 @@ class ServerTLS:
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N802
         """A connection that begins with the default certificate (IOpenSSLServerConnectionCreator)."""
-        connection = SSL.Connection(self._identities[0].context, None)
-        if self._client_ca is not None:
-            connection.set_app_data(ClientCertificate())
-        return connection
+        kind = SSL.Connection if self._client_ca is None else AskingConnection
+        return kind(self._identities[0].context, None)
 
     def _choose(self, connection: SSL.Connection) -> None:
         # Outlook asks for the name with a trailing dot
@@ -169,9 +165,8 @@ def check_authorities(client_ca: Path) -> None:
 
 def _ask_clients(context: SSL.Context, client_ca: Path) -> None:
     def look(connection: SSL.Connection, _certificate: object, _error: int, _depth: int, trusted: int) -> bool:
-        shown = connection.get_app_data()
-        if isinstance(shown, ClientCertificate):
-            shown.checked(trusted=bool(trusted))
+        if isinstance(connection, AskingConnection):
+            connection.checked(trusted=bool(trusted))
         # Whoever shows one that nobody here knows (some programs show any) gets in with a password, as before
         return True
 

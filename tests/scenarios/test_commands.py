@@ -67,6 +67,25 @@ class AdministrationTests(SynchronousTestCase):
                 return False
             return True
 
+    def test_capabilities(self) -> None:
+        """What is switched off for an account is gone from its next login on, and for nobody else."""
+        address = self.server.add_user("henry")
+        self.assertEqual(self.ended("user", "capabilities", address, "--disable", "MOVE,uidl"),
+                         (0, f"{address} does without MOVE, UIDL\n"))
+        self.assertIn("without:  MOVE, UIDL", self.server.command("user", "info", address).stdout)
+        for user, off in ((address, True), ("alice@example.test", False)):
+            with imaplib.IMAP4_SSL("127.0.0.1", self.server.ports["imaps"], ssl_context=unverified()) as client:
+                client.login(user, self.server.passwords[user])
+                words = client.capability()[1][0].split()
+                self.assertEqual((b"MOVE" in words, b"IDLE" in words), (not off, True))
+                client.select()
+                if off:
+                    self.assertRaises(imaplib.IMAP4.error, client.uid, "MOVE", "1", "Trash")
+        self.assertEqual(self.ended("user", "capabilities", address, "--enable", "all"),
+                         (0, f"{address} has all capabilities\n"))
+        self.assertEqual(self.ended("user", "capabilities", address, "--disable", "NONSENSE")[0], 65)
+        self.assertEqual(self.ended("user", "capabilities", "nobody@example.test")[0], 67)
+
     def test_domains(self) -> None:
         """A domain is added, listed and deleted; twice is 73, what is not there is 67."""
         self.assertEqual(self.ended("domain", "add", "Example.NET"), (0, "example.net added\n"))

@@ -44,9 +44,6 @@ class MemoryTransport(StringTransport):
     def get_protocol_version_name(self) -> str:
         return "TLSv1.3"
 
-    def get_app_data(self) -> None:
-        """Nothing is known of a client's certificate."""
-
     def get_cipher_name(self) -> str:
         return "TLS_AES_256_GCM_SHA384"
 
