@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from quantummail.store.bundles import drop_txn
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import DELETED, SEEN
+from quantummail.store.prepared import Prepared
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, contents, mailboxes, messages, removals, tombstones
 from quantummail.store.transaction import Transaction
@@ -16,6 +17,9 @@ from quantummail.store.uids import PAGE, conditions
 
 # Clients that come back after more expunges than this compare all UIDs (RFC 7162 5.3 allows to forget)
 KEPT_TOMBSTONES = 20_000
+
+_BURY = Prepared(insert(tombstones), tombstones.c.keys())
+_TAKE_AWAY = Prepared(insert(removals), ("account_id", "directory", "file", "on_disk"))
 
 
 def remove_txn(
@@ -58,10 +62,10 @@ def remove_txn(
         return ()
     modseq = box.highestmodseq + 1
     key = {"account_id": account_id, "mailbox_id": mailbox_id}
-    connection.execute(insert(tombstones), [{**key, "modseq": modseq, "uid": row.uid} for row in doomed])
+    _BURY.execute_many(connection, [{**key, "modseq": modseq, "uid": row.uid} for row in doomed])
     _bury_txn(transaction, key, modseq, box.tombstones + len(doomed))
     if not keep_files:
-        connection.execute(insert(removals), [
+        _TAKE_AWAY.execute_many(connection, [
             {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
             for row in doomed
         ])
@@ -81,8 +85,11 @@ def remove_txn(
 
 
 def _forget_contents_txn(transaction: Transaction, account_id: int, email_ids: Sequence[str]) -> None:
-    still_there = exists().where(
-        and_(messages.c.account_id == contents.c.account_id, messages.c.email_id == contents.c.email_id)
+    # a column that the index on e-mail ids has: asked for all columns, SQLite walks through the account's messages
+    still_there = (
+        select(messages.c.email_id)
+        .where(messages.c.account_id == account_id, messages.c.email_id == contents.c.email_id)
+        .exists()
     )
     for start in range(0, len(email_ids), PAGE):
         transaction.connection.execute(

@@ -85,3 +85,9 @@ class PlanTests(SynchronousTestCase):
         plans = self.plans(lambda: now(self.store.messages.changes(self.user.id, self.inbox.id, 1)))
         (plan,) = [plan for statement, plan in plans.items() if "messages.modseq >" in statement]
         self.assertRegex(plan, r"INDEX ix_messages_account_id_mailbox_id_modseq \(.*modseq>\?")
+
+    def test_removal(self) -> None:
+        """Removing messages does not read those that stay."""
+        plans = self.plans(lambda: now(self.store.messages.remove(self.user.id, self.inbox.id, [2])))
+        for statement, plan in plans.items():
+            self.assertNotIn("messages USING PRIMARY KEY (account_id=?)", plan, statement)
