@@ -190,6 +190,9 @@ class MailListenerSection(ListenerSection):
         "Whether BINARYMIME (RFC 3030) is offered: only for programs that cope with NUL and bare line ends."))
     idle_timeout: float = key(values.DURATION, "5m", "How long we wait for the next command.")
     data_timeout: float = key(values.DURATION, "10m", "How long we wait for more of a message.")
+    max_messages_per_command: int = key(values.COUNT, "0", (
+        "How many messages one FETCH, STORE, COPY or MOVE may be about; clients are told as MESSAGELIMIT. "
+        "0 means no limit."))
     disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
         "Extensions that are neither offered nor taken, in the words of EHLO: `CHUNKING, DSN`; mechanisms as "
         "`AUTH=LOGIN`."))

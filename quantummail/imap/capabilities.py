@@ -22,7 +22,7 @@ _OFFERS: dict[str, _Offer] = {}
 
 
 def offer(name: str, *, before_login: bool = False, value: Callable[[ImapSettings], str] | None = None) -> str:
-    """Advertise a capability; `value` gives what stands behind its ``=``. Returns the name."""
+    """Advertise a capability; `value` gives what stands behind its ``=``, nothing if it is not there. The name."""
     _OFFERS[name] = _Offer(name, before_login, value)
     return name
 
@@ -55,11 +55,11 @@ def advertised(
         words.append("LITERAL+")
     elif settings.offers("LITERAL-"):
         words.append("LITERAL-")
-    words += [
-        f"{one.name}={one.value(settings)}" if one.value is not None else one.name
-        for one in sorted(_OFFERS.values(), key=lambda one: one.name)
-        if settings.offers(one.name) and (logged_in or one.before_login)
-    ]
+    for one in sorted(_OFFERS.values(), key=lambda one: one.name):
+        if settings.offers(one.name) and (logged_in or one.before_login):
+            value = one.value(settings) if one.value is not None else None
+            if value != "":
+                words.append(one.name if value is None else f"{one.name}={value}")
     if not logged_in:
         if starttls:
             words.append("STARTTLS")

@@ -26,6 +26,8 @@ class ImapSettings:
     connections_per_user: int = 20
     search_timeout: float = 30.0
     """How long one SEARCH may read messages."""
+    messages_per_command: int = 0
+    """How many messages one FETCH, STORE, COPY or MOVE may be about (RFC 9738); 0 for any number."""
     annotation_size: int = 32 * 1024
     """The longest value of an annotation (RFC 5464)."""
     annotations: int = 100

@@ -108,7 +108,8 @@ class Parts:
             plaintext_login=self._plaintext_login, message_limit=section.max_message_size,
             idle_timeout=section.idle_timeout, login_timeout=section.login_timeout,
             login_attempts=section.max_login_attempts, login_delay=section.login_delay,
-            search_timeout=section.search_timeout, annotation_size=section.max_annotation_size,
+            search_timeout=section.search_timeout,
+            messages_per_command=section.max_messages_per_command, annotation_size=section.max_annotation_size,
             annotations=section.max_annotations, contact=section.contact,
             connections_per_user=section.max_connections_per_user,
             disabled=frozenset(section.disabled_capabilities))

@@ -35,9 +35,7 @@ def _since(_view: View, key: ModSeq) -> tuple[str, Callable[[int], bool]]:
     return "modseqs", lambda modseq: modseq >= key.lowest
 
 
-async def _highest_modseq(session: Session, box: Mailbox) -> int:
-    # RFC 7162 3.1.7
-    session.use_condstore()
+async def _highest_modseq(_session: Session, box: Mailbox) -> int:
     return box.highestmodseq
 
 

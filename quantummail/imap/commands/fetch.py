@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
 from quantummail.imap.commands.condstore import MODSEQ
+from quantummail.imap.commands.messagelimit import limited
 from quantummail.imap.commands.search import PARTIAL
 from quantummail.imap.fetching import Fetch, plan
 from quantummail.imap.grammar.cursor import BadSyntax
@@ -65,6 +66,7 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
         uids = await _changed(session, numbers, uids, modifiers)
     if modifiers.partial is not None:
         uids = modifiers.partial.of(uids)
+    uids, limit = limited(session, uids)
     # RFC 9586 3.3: UIDFETCH begins with the UID
     with_uid = uid and not session.modes.uidonly
     fetching = Fetch(session, plan(items, uid=with_uid, read_only=session.selected.read_only))
@@ -75,7 +77,7 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     if fetching.lost or (fetching.gone and not uid):
         # RFC 2180 4.1.2, RFC 5530. By UID a message that is gone is passed over (RFC 3501 6.4.8).
         raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
-    return f"{'UID ' if uid else ''}FETCH completed"
+    return f"{limit}{'UID ' if uid else ''}FETCH completed"
 
 
 async def _changed(

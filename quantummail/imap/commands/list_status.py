@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, list_returns
-from quantummail.imap.commands.status import status_items, status_line
+from quantummail.imap.commands.status import know_items, status_items, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ class StatusLines:
 
     async def prepare(self, session: Session, _boxes: Sequence[Mailbox]) -> None:
         """Count what is \\Recent in all of them at once."""
+        know_items(session, self._items)
         if "RECENT" in self._items:
             self._recent = await session.store.mailboxes.recent(session.account_id)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
 from quantummail.imap.commands.condstore import with_modseq
+from quantummail.imap.commands.messagelimit import limited
 from quantummail.imap.commands.selected import copy_arguments, copy_uid, deleted_meanwhile
 from quantummail.imap.registry import SELECTED, command
 from quantummail.store.errors import NoSuchMailbox
@@ -33,14 +34,22 @@ async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
     view = session.writable
     done = f"{'UID ' if uid else ''}MOVE completed"
     uids, destination = await copy_arguments(session, arguments, uid=uid)
+    uids, limit = limited(session, uids)
     if uids:
         try:
             moved = await session.store.messages.move(session.account_id, view.mailbox_id, uids, destination)
         except NoSuchMailbox:
             raise deleted_meanwhile() from None
+        session.own_messages(destination, moved.destination_uids)
         code = copy_uid(session, moved)
         if code:
             # RFC 6851 4.3: before the EXPUNGE responses, which come with the end of the command
             session.untagged(f"OK {code} Moved")
-        return await with_modseq(session, done, removed=bool(moved.source_uids))
+        text = await with_modseq(session, done, removed=bool(moved.source_uids))
+        if limit:
+            # a tagged response has one code: where to go on
+            if text != done:
+                session.untagged(f"OK {text}")
+            return f"{limit}{done}"
+        return text
     return done

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from quantummail.imap import capabilities
 from quantummail.imap.commands.condstore import with_modseq
+from quantummail.imap.commands.messagelimit import limit_of, limited
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.flags import store_flags
 from quantummail.imap.grammar.mailbox import mailbox
@@ -109,7 +110,7 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
         session.use_condstore()
     # What others did is told before: afterwards it could not be told from what this client did
     await session.sync(expunges=False)
-    uids = session.messages(numbers, uid=uid)
+    uids, limit = limited(session, session.messages(numbers, uid=uid))
     gone = 0
     modified: list[int] = []
     for start in range(0, len(uids), _PAGE):
@@ -124,12 +125,16 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
         if new_keywords:
             session.write(new_keywords)
         await _tell(session, change.changed, silent=item == "FLAGS.SILENT", uid=uid)
-    return _stored(session, modified, gone=gone > 0, uid=uid)
+    return _stored(session, modified, gone=gone > 0, uid=uid, limit=limit)
 
 
-def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool) -> str:
+def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool, limit: str) -> str:
     """The text after OK, or the reason for NO."""
     code = ""
+    if limit and (modified or gone):
+        # a tagged response has one code
+        session.untagged(f"OK {limit}Not all of the messages")
+        limit = ""
     if modified:
         # RFC 7162 3.1.3: those that somebody has changed since
         code = f"MODIFIED {render(modified if uid else map(session.selected.number, modified)).decode('ascii')}"
@@ -137,7 +142,7 @@ def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool)
         # RFC 2180 4.2.1
         raise Refusal("Some of the messages are gone", code or "EXPUNGEISSUED")
     done = f"{'UID ' if uid else ''}STORE completed"
-    return f"[{code}] Conditional {done}" if code else done
+    return f"[{code}] Conditional {done}" if code else limit + done
 
 
 async def _tell(session: Session, changed: Sequence[FlagState], *, silent: bool, uid: bool) -> None:
@@ -171,6 +176,9 @@ async def uid_copy(session: Session, arguments: Cursor) -> str:
 async def _copy(session: Session, arguments: Cursor, *, uid: bool) -> str:
     uids, destination = await copy_arguments(session, arguments, uid=uid)
     done = f"{'UID ' if uid else ''}COPY completed"
+    if limited(session, uids)[1]:
+        # RFC 9738 3.1: all or nothing
+        raise Refusal("Too many messages", f"MESSAGELIMIT {limit_of(session)}")
     if not uids:
         return done
     try:
@@ -179,6 +187,7 @@ async def _copy(session: Session, arguments: Cursor, *, uid: bool) -> str:
         )
     except NoSuchMailbox:
         raise deleted_meanwhile() from None
+    session.own_messages(destination, copied.destination_uids)
     code = copy_uid(session, copied)
     return f"{code} {done}" if code else done
 

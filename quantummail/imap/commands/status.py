@@ -99,8 +99,16 @@ async def status(session: Session, arguments: Cursor) -> str:
     arguments.space()
     wanted = status_items(arguments)
     arguments.end()
+    know_items(session, wanted)
     session.write(await status_line(session, await session.mailbox(name), wanted))
     return "STATUS completed"
+
+
+def know_items(session: Session, items: Sequence[str]) -> None:
+    """Take note of what a client shows by the items that it asks for."""
+    if "HIGHESTMODSEQ" in items:
+        # RFC 7162 3.1.7
+        session.use_condstore()
 
 
 async def status_line(
