@@ -30,6 +30,8 @@ class Renderer:
     prepare: Prepare | None = None
     """What has to be asked for besides the rows: called with those of a page, it gives what takes the place of
     `render` for them."""
+    capability: str = ""
+    """The extension it belongs to: without it the client asks for something unknown. Empty for RFC 3501."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from quantummail.store.orders import Orders
 from quantummail.store.outgoing import Outgoing
 from quantummail.store.outside import Outside
 from quantummail.store.queue_files import QueueFiles
+from quantummail.store.previews import Previews
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
@@ -81,6 +82,7 @@ class Store:
         self.orders = Orders(self.database, self.messages, self.bodies)
         self.conversations = Conversations(self.database, self.messages, self.bodies)
         self.account_changes = AccountHub()
+        self.previews = Previews(self.database, self.messages, self.bodies, self._threads)
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
         self.annotations = Annotations(self.database, self.account_changes, self._root)
@@ -142,6 +144,7 @@ class Store:
         await self._outside.stop()
         await self._following.stop()
         await self.texts.stop()
+        await self.previews.stop()
         await self.mirror.stop()
         await self.messages.vanished.stop()
         await self.messages.bundles.stop()

@@ -24,18 +24,20 @@ class PreviewTests(SynchronousTestCase):
         (b"", ""),
         (b"Subject: x\r\n\r\n", ""),
         (b"Subject: x\r\n\r\n  one\r\n\ttwo  \r\n\r\nthree\r\n", "one two three"),
-        (b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-         b"Gr=FC=DFe=\r\nn\r\n", "Gr\u00fc\u00dfen"),
+        ((b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+          b"Gr=FC=DFe=\r\nn\r\n"), "Gr\u00fc\u00dfen"),
         (b"Content-Type: text/html\r\n\r\n<html><style>p {}</style><p>One<b>word</b><br>&amp; two</p>",
          "Oneword & two"),
         (b"\r\n> what you said\r\n> is right\r\nIt is not\r\n", "It is not"),
         (b"\r\n> only\r\n> this\r\n", "> only > this"),
         (b"Content-Type: application/pdf\r\n\r\nwords\r\n", ""),
-        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\nno\r\n--b\r\nContent-Type: text/plain\r\n\r\n \r\n"
-         b"--b\r\nContent-Type: image/png\r\n\r\nno\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>yes\r\n--b--\r\n", "yes"),
-        ("Content-Type: text/html; charset=utf-8\r\n\r\n\u200b&#847; &zwnj; \u200c a\u200cb\u00ad\r\n".encode(), "a\u200cb"),
-        (b"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\n"
-         b"Version: 1\r\n--b--\r\n", ""),
+        ((b"Content-Type: multipart/mixed; boundary=b\r\n\r\nno\r\n--b\r\nContent-Type: text/plain\r\n\r\n \r\n"
+          b"--b\r\nContent-Type: image/png\r\n\r\nno\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>yes\r\n--b--\r\n"),
+         "yes"),
+        ("Content-Type: text/html; charset=utf-8\r\n\r\n\u200b&#847; &zwnj; \u200c a\u200cb\u00ad\r\n".encode(),
+         "a\u200cb"),
+        ((b"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n"
+          b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--b--\r\n"), ""),
         (b"\r\na\0b\x1bc\r\n", "abc"),
     ]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
+from quantummail.imap.attributes import RENDERERS
 from quantummail.imap.commands.condstore import MODSEQ
 from quantummail.imap.commands.messagelimit import limited
 from quantummail.imap.commands.search import PARTIAL
 from quantummail.imap.fetching import Fetch, plan
 from quantummail.imap.grammar.cursor import BadSyntax
-from quantummail.imap.grammar.fetch import Binary, fetch_items
+from quantummail.imap.grammar.fetch import Attribute, Binary, Item, fetch_items
 from quantummail.imap.grammar.modifiers import fetch_modifiers
 from quantummail.imap.grammar.sequence import sequence_set
 from quantummail.imap.registry import SELECTED, command
@@ -45,7 +46,7 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     numbers = sequence_set(arguments)
     arguments.space()
     items = fetch_items(arguments)
-    if any(isinstance(item, Binary) for item in items) and not session.settings.offers(BINARY):
+    if not all(session.settings.offers(_capability(item)) for item in items):
         raise BadSyntax("Unknown data item")
     modifiers = fetch_modifiers(arguments)
     if modifiers.vanished and not (uid and session.modes.qresync):
@@ -78,6 +79,12 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
         # RFC 2180 4.1.2, RFC 5530. By UID a message that is gone is passed over (RFC 3501 6.4.8).
         raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
     return f"{limit}{'UID ' if uid else ''}FETCH completed"
+
+
+def _capability(item: Item) -> str:
+    if isinstance(item, Attribute):
+        return RENDERERS[item.name].capability
+    return BINARY if isinstance(item, Binary) else ""
 
 
 async def _changed(
