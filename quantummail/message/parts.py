@@ -78,6 +78,13 @@ def find(packed: bytes, path: tuple[int, ...]) -> PartRange | None:
     return PartRange(header_start, body_start, end, False, body_start, body_start, media, _ENCODINGS[encoding])
 
 
+def headers(packed: bytes) -> list[tuple[int, int]]:
+    """Where the header blocks are, of the message and of all parts, in the order of the text: beginning and end."""
+    count = _COUNT.unpack_from(packed)[0]
+    records = (_record(packed, index) for index in range(count))
+    return [(start, end) for start, end, *_ in records if start < end]
+
+
 def leaves(packed: bytes) -> list[PartRange]:
     """Every part without parts below it, in the order of the text; a message has one at least.
 

@@ -20,7 +20,7 @@ class Command:
 
     verb: str
     text: str = ""
-    """USER: the name. PASS: the password. AUTH: the mechanism."""
+    """USER: the name. PASS: the password. AUTH: the mechanism. LANG: the language."""
     number: int = 0
     """LIST, UIDL, RETR, DELE, TOP: the message number, 0 for none."""
     lines: int = 0
@@ -67,6 +67,11 @@ def _password(verb: str, rest: bytes) -> Command:
     return Command(verb, text=_text(rest))
 
 
+def _language(verb: str, rest: bytes) -> Command:
+    # RFC 6856 3.1: lang-cmd = "LANG" [SP lang-range], alone it asks for a list
+    return _user(verb, rest) if rest.strip(b" ") else Command(verb)
+
+
 # RFC 1939 3: message numbers are decimal; ten digits are more than any maildrop has
 _NUMBER = re.compile(rb" *([0-9]{1,10}) *")
 # "all lines" is said with any number, however long
@@ -109,6 +114,6 @@ def _auth(verb: str, rest: bytes) -> Command:
 _ARGUMENTS: dict[str, Callable[[str, bytes], Command]] = {
     "USER": _user, "PASS": _password, "AUTH": _auth,
     "STAT": _nothing, "NOOP": _nothing, "RSET": _nothing, "QUIT": _nothing,
-    "CAPA": _nothing, "STLS": _nothing, "UTF8": _nothing,
+    "CAPA": _nothing, "STLS": _nothing, "UTF8": _nothing, "LANG": _language,
     "RETR": _number, "DELE": _number, "LIST": _number_or_nothing, "UIDL": _number_or_nothing, "TOP": _top,
 }

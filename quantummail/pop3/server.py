@@ -210,10 +210,20 @@ class POP3Connection(Connection):
         self.start_tls(self.factory.tls_context)
 
     async def _utf8(self, command: Command) -> None:
-        # RFC 6856 2: messages are always given as they are
+        # RFC 6856 2: from now on messages are given as they are
         del command
         self.session.utf8 = True
         self.ok("UTF8 enabled")
+
+    async def _lang(self, command: Command) -> None:
+        # RFC 6856 3: our texts are in English, which is the default language of RFC 2277 too
+        language = command.text.lower()
+        if not language:
+            self.write(b"+OK languages follow\r\nen English\r\ni-default Default language\r\n" + END)
+        elif language in ("*", "en", "i-default"):
+            self.ok(f"{'i-default' if language == 'i-default' else 'en'} texts are in English")
+        else:
+            self.error("there is no such language")
 
     async def _user(self, command: Command) -> None:
         # RFC 1939 7: the same for every name
@@ -299,7 +309,8 @@ class POP3Connection(Connection):
         self._claimed = user.id
         mailbox = await maildrops.open(user)
         settings = self.factory.settings
-        self.transaction = Transaction(self, maildrops.store, user, mailbox, settings.max_messages)
+        self.transaction = Transaction(
+            self, maildrops.store, user, mailbox, settings.max_messages, utf8=self.session.utf8)
         self.session.entered(frozenset(user.disabled_capabilities))
         self.idle_timeout = settings.idle_timeout
         self.ok(self.transaction.welcome())
@@ -328,7 +339,7 @@ class POP3Connection(Connection):
 _SESSION: dict[str, Callable[[POP3Connection, Command], Awaitable[None]]] = {
     "CAPA": POP3Connection._capa, "QUIT": POP3Connection._quit, "STLS": POP3Connection._stls,
     "UTF8": POP3Connection._utf8, "USER": POP3Connection._user, "PASS": POP3Connection._pass,
-    "AUTH": POP3Connection._auth,
+    "AUTH": POP3Connection._auth, "LANG": POP3Connection._lang,
 }
 _TRANSACTION: dict[str, Callable[[Transaction, Command], Awaitable[None]]] = {
     "STAT": Transaction.stat, "LIST": Transaction.list, "UIDL": Transaction.uidl, "RETR": Transaction.retr,

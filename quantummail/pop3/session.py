@@ -19,19 +19,19 @@ _BEFORE = frozenset({State.AUTHORIZATION})
 _AFTER = frozenset({State.TRANSACTION})
 
 _LEGAL: dict[str, frozenset[State]] = {
-    "QUIT": _ANY, "CAPA": _ANY,  # RFC 2449 5: CAPA in both states
+    "QUIT": _ANY, "CAPA": _ANY, "LANG": _ANY,  # RFC 2449 5, RFC 6856 3: CAPA and LANG in both states
     "USER": _BEFORE, "PASS": _BEFORE, "AUTH": _BEFORE, "STLS": _BEFORE, "UTF8": _BEFORE,
     "STAT": _AFTER, "LIST": _AFTER, "UIDL": _AFTER, "RETR": _AFTER, "TOP": _AFTER,
     "DELE": _AFTER, "RSET": _AFTER, "NOOP": _AFTER,
 }
 
-_ALWAYS = ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER",
+_ALWAYS = ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER", "LANG",
            "IMPLEMENTATION QuantumMail")
 # Commands that are capabilities, too
-_OPTIONAL = frozenset({"TOP", "UIDL", "UTF8", "STLS", "USER"})
+_OPTIONAL = frozenset({"TOP", "UIDL", "UTF8", "LANG", "STLS", "USER"})
 
-SWITCHABLE = ("AUTH-RESP-CODE", "EXPIRE", "IMPLEMENTATION", "PIPELINING", "RESP-CODES", "SASL", "STLS", "TOP", "UIDL",
-              "USER", "UTF8")
+SWITCHABLE = ("AUTH-RESP-CODE", "EXPIRE", "IMPLEMENTATION", "LANG", "PIPELINING", "RESP-CODES", "SASL", "STLS", "TOP",
+              "UIDL", "USER", "UTF8")
 """Besides these there are the mechanisms, ``AUTH=PLAIN`` and so on."""
 
 

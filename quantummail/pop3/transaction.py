@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from quantummail.message.headers import header_end
+from quantummail.message.parts import headers
 from quantummail.pop3.maildrop import UNKNOWN, Maildrop, NoMessage
 from quantummail.pop3.multiline import END, Stuffing, Top, stuffed, top
 from quantummail.pop3.retrieval import SMALL, Retrieval
+from quantummail.pop3.surrogate import Surrogate
 from quantummail.store.errors import NoSuchMailbox, NoSuchMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from quantummail.pop3.grammar import Command
     from quantummail.store.records import Mailbox, Message, User
@@ -40,16 +44,20 @@ class Transaction:
     anything; after that they raise `Interrupted`.
     """
 
-    def __init__(self, connection: Connection, store: Store, user: User, mailbox: Mailbox, most: int) -> None:
+    def __init__(
+        self, connection: Connection, store: Store, user: User, mailbox: Mailbox, most: int, *, utf8: bool
+    ) -> None:
         """
         :param mailbox: the INBOX as it is at the login.
         :param most: how many messages to show, the oldest ones; 0 for all.
+        :param utf8: whether the client takes UTF-8 in headers.
         """
         self.user = user
         self._connection = connection
         self._store = store
         self._mailbox = mailbox
         self._most = most
+        self._utf8 = utf8
         self._retrieval: Retrieval | None = None
 
     def welcome(self) -> str:
@@ -97,7 +105,7 @@ class Transaction:
         if row.size > SMALL:
             await self._stream(row, command.number, None)
             return
-        octets = await self._whole(row, command.number)
+        octets = await self._readable(row, command.number)
         self._connection.write(b"+OK %d octets\r\n" % len(octets) + stuffed(octets))
 
     async def top(self, command: Command) -> None:
@@ -106,7 +114,7 @@ class Transaction:
         if row.size > SMALL:
             await self._stream(row, command.number, Top(command.lines))
             return
-        octets = await self._whole(row, command.number)
+        octets = await self._readable(row, command.number)
         self._connection.write(b"+OK top of message follows\r\n" + stuffed(top(octets, command.lines)))
 
     async def dele(self, command: Command) -> None:
@@ -142,12 +150,27 @@ class Transaction:
             if snapshot.mailbox.uidvalidity != mailbox.uidvalidity:
                 raise NoSuchMailbox("the mailbox is another one now")
             uids = snapshot.uids[: bisect_left(snapshot.uids, mailbox.uidnext)]
+            vanished = await self._vanished() if len(uids) < mailbox.messages else frozenset()
+            if vanished:
+                # they have numbers as well, since STAT has counted them
+                uids = array(uids.typecode, sorted({*uids, *vanished}))
             octets = mailbox.size if len(uids) == mailbox.messages else UNKNOWN
             if 0 < self._most < len(uids):
                 uids, octets = uids[: self._most], UNKNOWN
             maildrop = Maildrop(mailbox.uidvalidity, uids, octets)
+            for number, uid in enumerate(uids, 1) if vanished else ():
+                if uid in vanished:
+                    maildrop.vanished(number)
             self._retrieval = Retrieval(self._store, self.user.id, mailbox.id, maildrop)
         return self._retrieval
+
+    async def _vanished(self) -> frozenset[int]:
+        """The UIDs of messages that were there at the login, as far as they are remembered, and are not any more."""
+        mailbox = self._mailbox
+        changes = await self._store.messages.changes(self.user.id, mailbox.id, mailbox.highestmodseq)
+        if changes is None:
+            raise NoSuchMailbox("the mailbox is gone")
+        return frozenset(uid for uid in changes.vanished if uid < mailbox.uidnext)
 
     def _say(self, line: bytes) -> None:
         self._connection.write(line + b"\r\n")
@@ -172,6 +195,20 @@ class Transaction:
         except NoSuchMessage:
             raise await self._missing(row, number) from None
 
+    async def _readable(self, row: Message, number: int) -> bytes:
+        """A message as this client can read it: RFC 6856 4."""
+        octets = await self._whole(row, number)
+        # most messages are ASCII; in others headers have UTF-8, those of parts too, or bodies alone
+        if self._utf8 or octets.isascii() or (octets[: header_end(octets)].isascii() and b"\n--" not in octets):
+            return octets
+        surrogate = Surrogate(await self._headers(row))
+        return surrogate.feed(octets) + surrogate.end()
+
+    async def _headers(self, row: Message) -> Sequence[tuple[int, int]]:
+        """Where the headers of a message are."""
+        found = await self._store.messages.fetch(self.user.id, self._mailbox.id, [row.uid], contents=True)
+        return [place for message in found if message.contents for place in headers(message.contents.parts)]
+
     async def _missing(self, row: Message, number: int) -> NoMessage:
         """The error for a file that is not there: with its row, or in spite of it."""
         await (await self._opened()).again(number)
@@ -187,20 +224,23 @@ class Transaction:
             octets = await (await self._opened()).piece(row, 0, size)
         except NoSuchMessage:
             raise await self._missing(row, number) from None
+        surrogate = Surrogate([] if self._utf8 else await self._headers(row))
         self._say(b"+OK %d octets" % row.size if cut is None else b"+OK top of message follows")
         try:
-            await self._pieces(row, octets, cut)
+            await self._pieces(row, octets, surrogate, cut)
         except Exception as error:  # whatever it is, a response has begun
             raise Interrupted(str(error)) from error
 
-    async def _pieces(self, row: Message, octets: bytes, cut: Top | None) -> None:
+    async def _pieces(self, row: Message, octets: bytes, surrogate: Surrogate, cut: Top | None) -> None:
         connection, stuffing = self._connection, Stuffing()
         start = 0
         while octets:
             start += len(octets)
-            connection.write(stuffing.feed(octets if cut is None else cut.feed(octets)))
+            given = surrogate.feed(octets)
+            connection.write(stuffing.feed(given if cut is None else cut.feed(given)))
             await connection.drained()
             if cut is not None and cut.done:
                 break
             octets = await (await self._opened()).piece(row, start, start + PIECE)
-        connection.write(stuffing.end())
+        given = surrogate.end()
+        connection.write(stuffing.feed(given if cut is None else cut.feed(given)) + stuffing.end())

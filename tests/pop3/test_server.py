@@ -12,6 +12,7 @@ from twisted.internet.protocol import Protocol
 from quantummail.auth.hashing import MAX_WAITING, THREADS, Hashing
 from quantummail.auth.login import Authenticator, Peer
 from quantummail.pop3.server import POP3Connection, POP3Factory
+from quantummail.store import removals
 from quantummail.store.errors import Unavailable
 from quantummail.store.records import User
 from quantummail.wire.admission import ConnectionLimits
@@ -188,12 +189,25 @@ class ElsewhereTests(Pop3Case):
         self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 2 69\r\n")
 
     def test_before_numbers_are_told(self) -> None:
-        """What goes before any number was told is left out from the start."""
+        """What goes between the login and the first number keeps its own: a client may count on those of STAT."""
         connection, _ = self.logged_in()
         self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 3 124\r\n")
-        self.remove(2)
-        self.assertEqual(self.say(connection, b"LIST\r\n"), b"+OK 2 messages (69 octets)\r\n1 33\r\n2 36\r\n.\r\n")
+        self.deliver(b"Subject: fourth\r\n\r\n")
+        self.remove(2, 4)
+        self.assertEqual(self.say(connection, b"RETR 2\r\n"), b"-ERR message 2 was removed by another session\r\n")
+        self.assertIn(b"Subject: third", self.say(connection, b"RETR 3\r\n"))
+        self.assertEqual(self.say(connection, b"RETR 4\r\n"), b"-ERR there is no message 4\r\n")
+        self.assertEqual(self.say(connection, b"LIST\r\n"), b"+OK 2 messages (69 octets)\r\n1 33\r\n3 36\r\n.\r\n")
         self.assertEqual(self.say(connection, b"STAT\r\n"), b"+OK 2 69\r\n")
+
+    def test_forgotten(self) -> None:
+        """Where too much went to be remembered, numbers are those of what is left."""
+        self.patch(removals, "KEPT_TOMBSTONES", 0)
+        connection, _ = self.logged_in()
+        self.remove(1)
+        self.deliver(b"Subject: fourth\r\n\r\n")
+        self.remove(4)
+        self.assertEqual(self.say(connection, b"LIST\r\n"), b"+OK 2 messages (91 octets)\r\n1 55\r\n2 36\r\n.\r\n")
 
     def test_another_inbox(self) -> None:
         """An INBOX that was made anew has other messages: the session cannot go on with it."""

@@ -21,10 +21,10 @@ class SwitchTests(SynchronousTestCase):
 
     def test_for_all(self) -> None:
         """What is switched off is neither listed nor taken."""
-        off = session(disabled="TOP USER UTF8 EXPIRE SASL STLS")
+        off = session(disabled="TOP USER UTF8 EXPIRE SASL STLS LANG")
         self.assertEqual(off.capabilities(), [
             "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "IMPLEMENTATION QuantumMail"])
-        self.assertEqual({off.refusal(verb) for verb in ("USER", "AUTH", "STLS", "UTF8")}, {
+        self.assertEqual({off.refusal(verb) for verb in ("USER", "AUTH", "STLS", "UTF8", "LANG")}, {
             "this command is switched off"})
 
     def test_for_one(self) -> None:
@@ -94,7 +94,7 @@ class LegalityTests(SynchronousTestCase):
 class CapabilityTests(SynchronousTestCase):
     """RFC 2449 6."""
 
-    ALWAYS = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER",
+    ALWAYS = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER", "LANG",
               "IMPLEMENTATION QuantumMail"]
 
     def test_clear(self) -> None:
