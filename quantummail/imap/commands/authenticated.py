@@ -25,9 +25,9 @@ SPECIAL_USES = {name.lower(): name for name in ("\\Archive", "\\Drafts", "\\Junk
 async def create(session: Session, arguments: Cursor) -> str:
     """CREATE (RFC 3501 6.3.3), with the USE of RFC 6154 section 3."""
     arguments.space()
-    name = decode(arguments.astring(), utf8=arguments.utf8)
     # "foo/" says that names below are going to be created; the mailbox is "foo" (RFC 3501 6.3.3)
-    name = checked(name.removesuffix(DELIMITER))
+    written = decode(arguments.astring(), utf8=arguments.utf8).removesuffix(DELIMITER)
+    name = checked(written)
     special_use = ""
     if not arguments.at_end and session.settings.offers(CREATE_SPECIAL_USE):
         arguments.space()
@@ -38,6 +38,9 @@ async def create(session: Session, arguments: Cursor) -> str:
     ):
         raise Refusal(f"There is a mailbox with {special_use} already", "USEATTR")
     box = await session.store.mailboxes.create(session.account_id, name, special_use)
+    if session.modes.rev2 and name != written:
+        # RFC 9051 6.3.4
+        _tell_name(session, name, written)
     # RFC 8474 4.1
     code = f"[MAILBOXID ({box.object_id})] " if session.settings.offers(OBJECTID) else ""
     return f"{code}CREATE completed"
@@ -91,11 +94,16 @@ async def rename(session: Session, arguments: Cursor) -> str:
     await session.store.mailboxes.rename(session.account_id, old, new)
     if session.modes.rev2 and old != "INBOX":
         # RFC 9051 6.3.9.7
-        session.write(responses.list_line(
-            b"LIST", (), responses.mailbox_name(new, utf8=session.utf8),
-            old=responses.mailbox_name(old, utf8=session.utf8),
-        ))
+        _tell_name(session, new, old)
     return "RENAME completed"
+
+
+def _tell_name(session: Session, name: str, old: str) -> None:
+    """``* LIST`` with the name of a mailbox, and what the client knows it by."""
+    session.write(responses.list_line(
+        b"LIST", (), responses.mailbox_name(name, utf8=session.utf8),
+        old=responses.mailbox_name(old, utf8=session.utf8),
+    ))
 
 
 @command("SUBSCRIBE", AUTHENTICATED)

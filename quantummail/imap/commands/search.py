@@ -18,6 +18,7 @@ from quantummail.imap.grammar.results import ALL, Options, return_options
 from quantummail.imap.grammar.search import Query, search_query
 from quantummail.imap.grammar.sequence import SequenceSet, runs
 from quantummail.imap.registry import SELECTED, command
+from quantummail.imap.responses import Refusal
 from quantummail.imap.results import Found, correlator, tell_extended, tell_list
 from quantummail.imap.searching import ROW_RANGES, ROW_TESTS, Search, Test
 from quantummail.imap.session import refusal_of
@@ -101,6 +102,9 @@ async def matching(session: Session, query: Query) -> array[int]:
     """The UIDs that a search finds in the selected mailbox, ascending."""
     if not session.settings.offers(WITHIN) and any(isinstance(key, keys.Within) for key in query.program):
         raise BadSyntax("Unknown search key")
+    if session.modes.uidonly and any(isinstance(key, keys.Numbers) and not key.set.saved for key in query.program):
+        # RFC 9586 3.2
+        raise Refusal("There are no message numbers", "UIDREQUIRED", response="BAD")
     if names_modseq(query):
         session.use_condstore()
     await session.sync(expunges=False)
