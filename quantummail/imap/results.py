@@ -45,8 +45,12 @@ def pausing(session: Session) -> Pause:
 
 def numbers_of(view: View, uids: array[int]) -> Sequence[int]:
     """The message numbers of UIDs that the client knows, in any order."""
-    if uids is view.uids or uids == view.uids:
+    if not uids or uids is view.uids or uids == view.uids:
         return range(1, len(uids) + 1)
+    if view.uids[-1] - view.uids[0] + 1 == len(view.uids):
+        # no holes
+        before = view.uids[0] - 1
+        return [uid - before for uid in uids]
     if len(uids) * 8 < len(view.uids):
         return [view.number(uid) for uid in uids]
     numbers = dict(zip(view.uids, range(1, len(view.uids) + 1), strict=True))

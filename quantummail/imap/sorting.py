@@ -36,7 +36,11 @@ def sorted_uids(keys: SortKeys, uids: array[int], criteria: Criteria) -> Steps[a
         return known
     places = yield from keys.places(uids)
     order = yield from _order(keys, places, criteria)
-    result = array("I", [uids[index] for index in order])
+    result = array("I")
+    for start in range(0, len(order), STEP * 4):
+        if start:
+            yield
+        result.extend([uids[index] for index in order[start : start + STEP * 4]])
     keys.remember(criteria, uids, result)
     return result
 
@@ -65,7 +69,10 @@ def _order(keys: SortKeys, places: Sequence[int], criteria: Criteria) -> Steps[S
         values = len(column.values)
         ranks = yield from _ranks(column.ranks, places, 0)
         if criterion.reverse:
-            ranks = [values - rank for rank in ranks]
+            for start in range(0, len(ranks), STEP * 4):
+                if start:
+                    yield
+                ranks[start : start + STEP * 4] = [values - rank for rank in ranks[start : start + STEP * 4]]
         if len(order) <= STEP:
             order = sorted(order, key=ranks.__getitem__)
         else:

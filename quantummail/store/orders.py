@@ -52,20 +52,26 @@ class Ranks:
 
     def extend(self, values: Sequence[Any]) -> Steps[None]:
         """Take the values of further messages."""
-        fresh = {value for value in set(values) if not self._known(value)}
-        if fresh:
-            if len(values) > STEP:
+        fresh: set[Any] = set()
+        for start in range(0, len(values), STEP):
+            if start:
                 yield
+            part = values[start : start + STEP]
+            fresh.update(part if not self.values else [value for value in part if not self._known(value)])
+        if fresh:
             added = yield from _sorted(fresh)
             yield from self._insert(added)
-        places = {value: place for place, value in enumerate(self.values)} if len(values) > STEP else None
-        for start in range(0, len(values), STEP):
-            part = values[start : start + STEP]
-            if places is None:
-                self.ranks.extend([bisect_left(self.values, value) for value in part])
-            else:
+        places: dict[Any, int] = {}
+        if len(values) > STEP:
+            for start in range(0, len(self.values), STEP):
                 yield
-                self.ranks.extend([places[value] for value in part])
+                places.update(zip(self.values[start : start + STEP], range(start, start + STEP), strict=False))
+        for start in range(0, len(values), STEP):
+            if start:
+                yield
+            part = values[start : start + STEP]
+            self.ranks.extend(
+                [places[value] for value in part] if places else [bisect_left(self.values, value) for value in part])
 
     def _known(self, value: Any) -> bool:
         place = bisect_left(self.values, value)
@@ -74,10 +80,13 @@ class Ranks:
     def _insert(self, added: list[Any]) -> Steps[None]:
         """New values in between move those behind them."""
         old = self.values
+        if not old:
+            self.values = added
+            return
         merged = old + added
         # two runs: merged in one walk
         merged.sort()
-        if old and added[0] < old[-1]:
+        if added[0] < old[-1]:
             moved = array("I", bytes(4 * len(old)))
             begin = 0
             for count, value in enumerate(added):
