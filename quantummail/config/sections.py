@@ -190,9 +190,6 @@ class MailListenerSection(ListenerSection):
         "Whether BINARYMIME (RFC 3030) is offered: only for programs that cope with NUL and bare line ends."))
     idle_timeout: float = key(values.DURATION, "5m", "How long we wait for the next command.")
     data_timeout: float = key(values.DURATION, "10m", "How long we wait for more of a message.")
-    max_messages_per_command: int = key(values.COUNT, "0", (
-        "How many messages one FETCH, STORE, COPY or MOVE may be about; clients are told as MESSAGELIMIT. "
-        "0 means no limit."))
     disabled_capabilities: tuple[str, ...] = key(values.NAMES, "", (
         "Extensions that are neither offered nor taken, in the words of EHLO: `CHUNKING, DSN`; mechanisms as "
         "`AUTH=LOGIN`."))
@@ -243,6 +240,9 @@ class ImapSection(ListenerSection):
     login_delay: float = key(values.DURATION, "1s", "How long the answer to a failed login is held back.")
     search_timeout: float = key(values.DURATION, "30s", (
         "How long one SEARCH may read messages; what cannot be found in the index is looked for in them."))
+    max_messages_per_command: int = key(values.COUNT, "0", (
+        "How many messages one FETCH, STORE, COPY or MOVE may be about; clients are told as MESSAGELIMIT. "
+        "0 means no limit."))
     max_annotation_size: int = key(values.ANNOTATION_SIZE, "32768", (
         "Octets of one annotation (METADATA); clients may count on 1024."))
     max_annotations: int = key(values.ANNOTATIONS, "100", (
