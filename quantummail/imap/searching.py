@@ -174,7 +174,8 @@ class Search:
         session = self._session
         try:
             answers = await session.store.texts.find(
-                session.account_id, self._view.mailbox_id, self._undecided(), list(conditions.values()), self._late)
+                session.account_id, self._view.mailbox_id, self._undecided(), len(self._universe.uids),
+                list(conditions.values()), self._late)
         except Stopped:
             raise self._too_long() from None
         for place, answer in zip(conditions, answers, strict=True):

@@ -133,7 +133,8 @@ class TextFiles:
             connection = sqlite3.connect(
                 f"file:{_quoted(path)}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
             try:
-                for pragma in ("busy_timeout = 5000", "synchronous = NORMAL", "mmap_size = 1073741824"):
+                # no mmap: letting go of it costs more than the copies that it saves
+                for pragma in ("busy_timeout = 5000", "synchronous = NORMAL", "cache_size = -8192"):
                     connection.execute(f"PRAGMA {pragma}")
             except BaseException:
                 connection.close()

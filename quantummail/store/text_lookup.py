@@ -12,6 +12,7 @@ from quantummail.store.text_files import PARTIAL, UNREAD, TextFiles, errors, jso
 
 # Instructions of SQLite's machine between two questions whether to go on
 _STEPS = 100_000
+_ONLY = "json_each(?) j CROSS JOIN headers h ON h.email_id = j.value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,21 @@ def lookup(
 def _found(connection: sqlite3.Connection, condition: Condition, only: Sequence[str] | None) -> list[str]:
     where, parameters = condition.sql()
     of_fields = isinstance(condition, InField | SentOn)
-    if only is not None:
-        # CROSS JOIN keeps SQLite to this order
-        tables = "json_each(?) j CROSS JOIN headers h ON h.email_id = j.value"
-        if not of_fields:
-            tables += " CROSS JOIN texts t ON t.id = h.id"
+    words = "" if of_fields else trigrams(getattr(condition, "text", ""))
+    # CROSS JOIN keeps SQLite to this order
+    if words:
+        tables = "words CROSS JOIN texts t ON t.id = words.rowid CROSS JOIN headers h ON h.id = t.id"
+        if only is not None:
+            # the plus, too: candidates are looked up among the few, not the few in the index one by one
+            where = f"+words.rowid IN (SELECT h.id FROM {_ONLY}) AND {where}"
+            parameters = (json_list(only), *parameters)
+        where = f"words MATCH ? AND {where}"
+        parameters = (words, *parameters)
+    elif only is not None:
+        tables = _ONLY if of_fields else f"{_ONLY} CROSS JOIN texts t ON t.id = h.id"
         parameters = (json_list(only), *parameters)
     elif of_fields:
         tables = "headers h"
-    elif words := trigrams(getattr(condition, "text", "")):
-        tables = "words CROSS JOIN texts t ON t.id = words.rowid CROSS JOIN headers h ON h.id = t.id"
-        where = f"words MATCH ? AND {where}"
-        parameters = (words, *parameters)
     else:
         tables = "texts t CROSS JOIN headers h ON h.id = t.id"
     if not isinstance(condition, InHeader):
@@ -82,6 +86,5 @@ def _found(connection: sqlite3.Connection, condition: Condition, only: Sequence[
 def _missing(connection: sqlite3.Connection, asked: Sequence[str]) -> set[str]:
     if not asked:
         return set()
-    rows = connection.execute(
-        "SELECT h.email_id FROM json_each(?) j CROSS JOIN headers h ON h.email_id = j.value", (json_list(asked),))
+    rows = connection.execute(f"SELECT h.email_id FROM {_ONLY}", (json_list(asked),))
     return set(asked).difference(row[0] for row in rows)

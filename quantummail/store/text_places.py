@@ -17,7 +17,7 @@ _ALL_PLACES = Prepared(_PLACES)
 _BY_EMAIL_ID = select(messages.c.uid, messages.c.email_id).where(
     _IN_MAILBOX, messages.c.email_id.in_(bindparam("email_ids", expanding=True)))
 # Each lookup by EMAILID costs as much as walking over so many messages
-_LOOKUP = 8
+LOOKUP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def uids_txn(
 ) -> list[tuple[int, str]]:
     """UIDs with their EMAILIDs, of those of the messages that are in a mailbox, which has about `exists`."""
     key = {"account": account_id, "box": mailbox_id}
-    if len(email_ids) * _LOOKUP > exists:
+    if len(email_ids) * LOOKUP > exists:
         wanted = set(email_ids)
         rows = _ALL_PLACES.execute(connection, key)
         return [(uid, email_id) for uid, email_id in rows if email_id in wanted]

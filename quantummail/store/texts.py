@@ -6,7 +6,7 @@ What the index cannot decide it leaves open; `read` then looks into the messages
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ from quantummail.store.indexing import Indexing
 from quantummail.store.text_conditions import Condition
 from quantummail.store.text_files import Broken, TextFiles
 from quantummail.store.text_lookup import Answer, lookup
-from quantummail.store.text_places import email_ids_txn, uids_txn
+from quantummail.store.text_places import LOOKUP, email_ids_txn, uids_txn
 from quantummail.store.text_reading import groups, read_many
 from quantummail.store.threads import Inline, Threads
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from quantummail.store.bodies import Bodies
     from quantummail.store.database import Database
     from quantummail.store.messages import Messages
@@ -74,11 +76,12 @@ class Texts:
             self.indexing.forget(each)
 
     async def find(
-        self, account_id: int, mailbox_id: int, uids: Sequence[int], conditions: Sequence[Condition],
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], exists: int, conditions: Sequence[Condition],
         stopped: Callable[[], bool] = lambda: False,
     ) -> list[Found]:
-        """What the index knows of each condition, for messages of a mailbox; there may be more UIDs than asked for.
+        """What the index knows of each condition, for some messages of a mailbox that has `exists`.
 
+        There may be more UIDs in the answer than were asked for.
         `stopped` tells that nobody waits any more; it is called in a thread. Raises `text_lookup.Stopped` then.
         """
         name = self.files.name(account_id)
@@ -86,7 +89,7 @@ class Texts:
         if name is None:
             return [Found(set(), set(uids)) for _ in conditions]
         # a few are looked up; of many those that may not be indexed yet
-        few = len(uids) <= FEW
+        few = len(uids) <= FEW or len(uids) * LOOKUP <= exists
         asked = uids if few else uids[bisect_left(uids, below) :]
         places = await self._database.run(email_ids_txn, account_id, mailbox_id, asked) if asked else []
         email_ids = [email_id for _, email_id in places]
@@ -96,10 +99,7 @@ class Texts:
         except Broken as error:
             self.indexing.broken(account_id, name, str(error))
             return [Found(set(), set(uids)) for _ in conditions]
-        if not few:
-            wanted = set().union(*answer.found, *answer.undecided)
-            places += await self._database.run(uids_txn, account_id, mailbox_id, list(wanted), len(uids))
-        return _by_uid(answer, places)
+        return await self._database.run(_by_uid_txn, account_id, mailbox_id, answer, places, 0 if few else exists)
 
     async def read(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], conditions: Sequence[Condition],
@@ -124,9 +124,15 @@ class Texts:
                     return
 
 
-def _by_uid(answer: Answer, places: Iterable[tuple[int, str]]) -> list[Found]:
+def _by_uid_txn(
+    connection: Connection, account_id: int, mailbox_id: int, answer: Answer, places: list[tuple[int, str]],
+    exists: int,
+) -> list[Found]:
+    """The answer in UIDs. Those of messages that it tells of besides `places` are looked up, unless `exists` is 0."""
     found: list[Found] = []
-    places = list(places)
+    if exists:
+        wanted = set().union(*answer.found, *answer.undecided)
+        places = places + uids_txn(connection, account_id, mailbox_id, list(wanted), exists)
     missing = {uid for uid, email_id in places if email_id in answer.missing}
     for yes, undecided in zip(answer.found, answer.undecided, strict=True):
         wanted = set(yes)

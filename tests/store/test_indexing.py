@@ -41,7 +41,7 @@ class IndexingTests(SynchronousTestCase):
         """What the index says: found, and not known."""
         store = store or self.store
         inbox = box(store, self.user.id, mailbox)
-        (found,) = now(store.texts.find(self.user.id, inbox.id, uids(store, inbox), [Anywhere(f"word{word}")]))
+        (found,) = now(store.texts.find(self.user.id, inbox.id, uids(store, inbox), 4, [Anywhere(f"word{word}")]))
         return found.uids, found.undecided
 
     def file(self, user: User | None = None) -> Path:

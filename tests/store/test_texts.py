@@ -60,7 +60,7 @@ class TextsTests(SynchronousTestCase):
 
     def asked(self, conditions: Sequence[Condition]) -> list[tuple[set[int], set[int]]]:
         """What the index says: found, and undecided."""
-        found = now(self.store.texts.find(self.user.id, self.inbox.id, self.uids, conditions))
+        found = now(self.store.texts.find(self.user.id, self.inbox.id, self.uids, len(self.uids), conditions))
         return [(one.uids, one.undecided) for one in found]
 
     def read(self, conditions: Sequence[Condition]) -> list[set[int]]:
@@ -146,7 +146,7 @@ class TextsTests(SynchronousTestCase):
         self.patch(text_lookup, "_STEPS", 1)
 
         async def find() -> object:
-            return await self.store.texts.find(self.user.id, self.inbox.id, self.uids, [InBody("a")], lambda: True)
+            return await self.store.texts.find(self.user.id, self.inbox.id, self.uids, 8, [InBody("a")], lambda: True)
 
         self.assertRaises(Stopped, now, find())
 
