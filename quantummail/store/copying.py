@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -19,10 +20,9 @@ from quantummail.store.keywords import keyword_mask_txn, keywords_txn
 from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, locate, path_of, sync_directory
 from quantummail.store.records import Copied
 from quantummail.store.removals import remove_txn
-from quantummail.store.rows import AnyRow
-from quantummail.store.tables import mailboxes, messages
+from quantummail.store.rows import rows_among
+from quantummail.store.tables import mailboxes
 from quantummail.store.transaction import Transaction
-from quantummail.store.uids import conditions
 
 if TYPE_CHECKING:
     from quantummail.store.database import Database
@@ -31,12 +31,27 @@ if TYPE_CHECKING:
     from quantummail.store.unfinished import Note, Unfinished
     from quantummail.store.vanished import Vanished
 
+_PAGE = 1000
+
+
+class _Row(NamedTuple):
+    """A message that is to be copied. Nothing of it but its flags can change."""
+
+    uid: int
+    flags: int
+    size: int
+    email_id: str
+    internal_date: int
+    file: str
+    on_disk: int
+    bare_lf: bool
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     """What is to be copied: rows of messages, and the Maildirs it goes between."""
 
-    rows: Sequence[AnyRow]
+    rows: Sequence[_Row]
     directory: str
     destination: str
 
@@ -140,34 +155,31 @@ class Copier:
         move: bool,
     ) -> Copied:
         # flags may have changed while the links were made, messages may be gone: what counts is now
-        rows = [
-            row for row in _rows_txn(transaction.connection, account_id, mailbox_id, sorted(linked))
-            if row.uid in linked
-        ]
-        left_out = set(linked) - {row.uid for row in rows}
-        if not rows:
+        flags = dict(_flags_txn(transaction.connection, account_id, mailbox_id, sorted(linked)))
+        left_out = linked.keys() - flags.keys()
+        uids = sorted(linked.keys() & flags.keys())
+        if not uids:
             self._drop(source, linked, left_out)
             return Copied(_uidvalidity_txn(transaction.connection, destination_id), (), ())
-        translate = _keyword_translation_txn(transaction, account_id, mailbox_id, destination_id, rows)
+        translate = _keyword_translation_txn(
+            transaction, account_id, mailbox_id, destination_id, {flags[uid] >> KEYWORD_SHIFT for uid in uids})
         group = [
             Addition(
-                account_id, destination_id, *linked[row.uid], row.size, row.email_id, row.internal_date,
-                row.flags & SYSTEM_MASK | translate[row.flags >> KEYWORD_SHIFT], bare_lf=row.bare_lf,
+                account_id, destination_id, *linked[uid], size, email_id, internal_date,
+                flags[uid] & SYSTEM_MASK | translate[flags[uid] >> KEYWORD_SHIFT], bare_lf=bare_lf,
             )
-            for row in rows
+            for uid, _, size, email_id, internal_date, _, _, bare_lf in source.rows if uid in linked and uid in flags
         ]
         if move:
-            remove_txn(transaction, account_id, mailbox_id, [row.uid for row in rows], keep_contents=True)
+            remove_txn(transaction, account_id, mailbox_id, uids, keep_contents=True)
         # a move within an account is no addition, however full it is
         (outcome,) = self._additions.add_txn(transaction, [group], within_quota=not move)
         if isinstance(outcome, Exception):
             raise outcome
         self._drop(source, linked, left_out)
-        return Copied(
-            outcome[0].uidvalidity, tuple(row.uid for row in rows), tuple(one.uid for one in outcome)
-        )
+        return Copied(outcome[0].uidvalidity, tuple(uids), tuple(one.uid for one in outcome))
 
-    def _drop(self, source: _Source, linked: dict[int, tuple[str, int]], uids: set[int]) -> None:
+    def _drop(self, source: _Source, linked: dict[int, tuple[str, int]], uids: AbstractSet[int]) -> None:
         files.remove(self._root, [(source.destination, path_of(*linked[uid])) for uid in uids])
 
 
@@ -193,19 +205,21 @@ def _source_txn(
     return _Source(rows, directories[mailbox_id], directories[destination_id])
 
 
-def _rows_txn(connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int]) -> list[AnyRow]:
-    query = (
-        select(
-            messages.c.uid, messages.c.flags, messages.c.size, messages.c.email_id, messages.c.internal_date,
-            messages.c.file, messages.c.on_disk, messages.c.bare_lf,
-        )
-        .where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id)
-        .order_by(messages.c.uid)
-    )
-    rows: list[AnyRow] = []
-    for condition, parameters in conditions(uids):
-        rows += connection.execute(query.where(condition), parameters)
+def _rows_txn(connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int]) -> list[_Row]:
+    rows: list[_Row] = []
+    for start in range(0, len(uids), _PAGE):
+        page = uids[start : start + _PAGE]
+        rows += [_Row(*row) for row in rows_among(connection, account_id, mailbox_id, page, _Row._fields)]
     return rows
+
+
+def _flags_txn(
+    connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """UIDs and flags of those that are there."""
+    for start in range(0, len(uids), _PAGE):
+        page = uids[start : start + _PAGE]
+        yield from rows_among(connection, account_id, mailbox_id, page, ("uid", "flags"))
 
 
 def _uidvalidity_txn(connection: Connection, mailbox_id: int) -> int:
@@ -214,12 +228,12 @@ def _uidvalidity_txn(connection: Connection, mailbox_id: int) -> int:
 
 
 def _keyword_translation_txn(
-    transaction: Transaction, account_id: int, mailbox_id: int, destination_id: int, rows: Sequence[AnyRow]
+    transaction: Transaction, account_id: int, mailbox_id: int, destination_id: int, used: set[int]
 ) -> dict[int, int]:
     """Keyword bits mean different names in different mailboxes: source bits (shifted down) to destination flags."""
     names = keywords_txn(transaction.connection, account_id, mailbox_id)
     translated: dict[int, int] = {0: 0}
-    for bits in {row.flags >> KEYWORD_SHIFT for row in rows} - {0}:
+    for bits in used - {0}:
         wanted = [name for bit, name in enumerate(names) if bits >> bit & 1]
         translated[bits] = keyword_mask_txn(
             transaction, account_id, destination_id, wanted, as_many_as_fit=True

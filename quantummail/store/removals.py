@@ -4,22 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, literal_column, select, update
 
 from quantummail.store.bundles import drop_txn
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.prepared import Prepared
-from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, contents, mailboxes, messages, removals, tombstones
 from quantummail.store.transaction import Transaction
-from quantummail.store.uids import PAGE, conditions
+from quantummail.store.uids import IN_PAGE, IN_RANGE, PAGE, conditions
 
 # Clients that come back after more expunges than this compare all UIDs (RFC 7162 5.3 allows to forget)
 KEPT_TOMBSTONES = 20_000
 
-_BURY = Prepared(insert(tombstones), tombstones.c.keys())
-_TAKE_AWAY = Prepared(insert(removals), ("account_id", "directory", "file", "on_disk"))
+_Doomed = tuple[int, int, int, str]
+"""UID, flags, size, e-mail id."""
+_IN_MAILBOX = (messages.c.account_id == bindparam("account")) & (messages.c.mailbox_id == bindparam("box"))
+_CHOSEN = (
+    select(messages.c.uid, messages.c.flags, messages.c.size, messages.c.email_id)
+    .where(_IN_MAILBOX)
+    .order_by(messages.c.uid)
+)
+_ALL = Prepared(_CHOSEN)
+_ALL_DELETED = Prepared(_CHOSEN.where(
+    messages.c.flags.op("&")(literal_column(str(DELETED))) != literal_column("0")))
+# built once: composing a statement costs more than running it
+_FIND = {condition: _CHOSEN.where(condition) for condition in (IN_RANGE, IN_PAGE)}
+_BURY = {
+    condition: insert(tombstones).from_select(
+        ["account_id", "mailbox_id", "modseq", "uid"],
+        select(
+            messages.c.account_id, messages.c.mailbox_id, bindparam("new_modseq", type_=BigInteger), messages.c.uid
+        ).where(_IN_MAILBOX, condition),
+    )
+    for condition in (IN_RANGE, IN_PAGE)
+}
+_TAKE_AWAY = {
+    condition: insert(removals).from_select(
+        ["account_id", "directory", "file", "on_disk"],
+        select(messages.c.account_id, mailboxes.c.directory, messages.c.file, messages.c.on_disk)
+        .join_from(messages, mailboxes, messages.c.mailbox_id == mailboxes.c.id)
+        .where(_IN_MAILBOX, condition),
+    )
+    for condition in (IN_RANGE, IN_PAGE)
+}
+_DELETE = {condition: delete(messages).where(_IN_MAILBOX, condition) for condition in (IN_RANGE, IN_PAGE)}
 
 
 def remove_txn(
@@ -47,41 +76,40 @@ def remove_txn(
     if only_deleted and not box.deleted:
         # CLOSE and EXPUNGE are said often, and rarely find something
         return ()
-    query = select(
-        messages.c.uid, messages.c.flags, messages.c.size, messages.c.email_id, messages.c.file, messages.c.on_disk
-    ).where(messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id)
-    if only_deleted:
-        query = query.where(messages.c.flags.op("&")(DELETED) != 0)
-    doomed: list[AnyRow] = []
-    if uids is None:
-        doomed += connection.execute(query.order_by(messages.c.uid))
-    else:
-        for condition, parameters in conditions(uids):
-            doomed += connection.execute(query.where(condition).order_by(messages.c.uid), parameters)
+    doomed = _doomed_txn(connection, account_id, mailbox_id, uids, only_deleted)
     if not doomed:
         return ()
     modseq = box.highestmodseq + 1
     key = {"account_id": account_id, "mailbox_id": mailbox_id}
-    _BURY.execute_many(connection, [{**key, "modseq": modseq, "uid": row.uid} for row in doomed])
+    gone = [one[0] for one in doomed]
+    drop_txn(transaction, account_id, mailbox_id, gone)
+    for condition, parameters in conditions(gone):
+        values = {**parameters, "account": account_id, "box": mailbox_id, "new_modseq": modseq}
+        connection.execute(_BURY[condition], values)
+        if not keep_files:
+            connection.execute(_TAKE_AWAY[condition], values)
+        connection.execute(_DELETE[condition], values)
     _bury_txn(transaction, key, modseq, box.tombstones + len(doomed))
-    if not keep_files:
-        _TAKE_AWAY.execute_many(connection, [
-            {"account_id": account_id, "directory": box.directory, "file": row.file, "on_disk": row.on_disk}
-            for row in doomed
-        ])
-    drop_txn(transaction, account_id, mailbox_id, [row.uid for row in doomed])
-    for condition, parameters in conditions([row.uid for row in doomed]):
-        connection.execute(
-            delete(messages).where(
-                messages.c.account_id == account_id, messages.c.mailbox_id == mailbox_id, condition
-            ),
-            parameters,
-        )
     if not keep_contents:
-        _forget_contents_txn(transaction, account_id, [row.email_id for row in doomed])
+        _forget_contents_txn(transaction, account_id, [one[3] for one in doomed])
     _count_down_txn(transaction, account_id, mailbox_id, modseq, doomed)
     transaction.changed(mailbox_id, modseq)
-    return tuple(row.uid for row in doomed)
+    return tuple(gone)
+
+
+def _doomed_txn(
+    connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int] | None, only_deleted: bool
+) -> list[_Doomed]:
+    key = {"account": account_id, "box": mailbox_id}
+    if uids is None:
+        return (_ALL_DELETED if only_deleted else _ALL).tuples(connection, key)
+    doomed: list[_Doomed] = []
+    for condition, parameters in conditions(uids):
+        doomed += [
+            (one[0], one[1], one[2], one[3]) for one in connection.execute(_FIND[condition], {**key, **parameters})
+            if not only_deleted or one[1] & DELETED
+        ]
+    return doomed
 
 
 def _forget_contents_txn(transaction: Transaction, account_id: int, email_ids: Sequence[str]) -> None:
@@ -120,15 +148,16 @@ def _bury_txn(transaction: Transaction, key: dict[str, int], modseq: int, count:
 
 
 def _count_down_txn(
-    transaction: Transaction, account_id: int, mailbox_id: int, modseq: int, doomed: Sequence[AnyRow]
+    transaction: Transaction, account_id: int, mailbox_id: int, modseq: int, doomed: Sequence[_Doomed]
 ) -> None:
-    size = sum(row.size for row in doomed)
+    flags = [one[1] for one in doomed]
+    size = sum([one[2] for one in doomed])
     transaction.connection.execute(
         update(mailboxes).where(mailboxes.c.id == mailbox_id).values(
             highestmodseq=modseq,
             messages=mailboxes.c.messages - len(doomed),
-            unseen=mailboxes.c.unseen - sum(not row.flags & SEEN for row in doomed),
-            deleted=mailboxes.c.deleted - sum(bool(row.flags & DELETED) for row in doomed),
+            unseen=mailboxes.c.unseen - sum([not each & SEEN for each in flags]),
+            deleted=mailboxes.c.deleted - sum([bool(each & DELETED) for each in flags]),
             size=mailboxes.c.size - size,
         )
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,14 @@ class Note:
     account_id: int
     mailbox_id: int
     directory: str
-    links: Sequence[str]
+    links: list[str]
     new: bool = False
 
     def write(self) -> None:
         """Before the first link is made, in a thread. A disk that is full has no room for it."""
         with contextlib.suppress(OSError), open(self.path, "x", encoding="ascii") as file:
-            json.dump([self.account_id, self.mailbox_id, self.directory, self.links, self.new], file)
+            # dumps(): dump() would write it in thousands of pieces
+            file.write(json.dumps([self.account_id, self.mailbox_id, self.directory, self.links, self.new]))
 
 
 class Unfinished:
