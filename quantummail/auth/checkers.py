@@ -124,11 +124,11 @@ class StoredPasswords:
     async def _keep_keys(self, user_id: int, stored: str, password: str, iterations: int) -> None:
         """Make what this password's next SCRAM login is checked against."""
         try:
-            keys = await self._hashing.run(derive, password, iterations)
+            keys = await self._hashing.run_beside(derive, password, iterations)
             await self._users.keep_scram_keys(user_id, stored, keys)
             await self._scram.look()
         except LoginUnavailable:
-            # too many passwords wait: the next login tries again
+            # others wait to log in: the next login tries again
             return
         except StoreError as error:
             self.log.warn("SCRAM keys of account {account} not kept: {error}", account=user_id, error=error)

@@ -51,6 +51,12 @@ class Hashing:
         """See `Passwords.hash`."""
         return await self.run(self._passwords.hash, password)
 
+    async def run_beside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what nobody waits for, unless all threads have logins to check: `LoginUnavailable` then."""
+        if self._unfinished >= self._threads:
+            raise LoginUnavailable
+        return await self.run(work, *arguments)
+
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run in a thread, within the limits."""
         if self._unfinished >= self._threads + MAX_WAITING:

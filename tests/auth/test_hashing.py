@@ -49,6 +49,15 @@ class HashingTests(SynchronousTestCase):
             self.successResultOf(done)
         self.assertEqual(self.hashing._unfinished, 0)
 
+    def test_beside(self) -> None:
+        """What nobody waits for takes no place from logins."""
+        first = Deferred.fromCoroutine(self.hashing.run_beside(PASSWORDS.dummy, "x"))
+        waiting = [Deferred.fromCoroutine(self.hashing.dummy("x")) for _ in range(THREADS)]
+        self.failureResultOf(Deferred.fromCoroutine(self.hashing.run_beside(PASSWORDS.dummy, "x")), LoginUnavailable)
+        self.finish()
+        for done in (first, *waiting):
+            self.successResultOf(done)
+
     def test_failure(self) -> None:
         """A calculation that fails makes room too."""
         def broken() -> None:
