@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -131,6 +132,9 @@ class QuantumMailService(MultiService):
             self._parts = Parts(self.config, self.reactor, self._tls, self._login_tls)
             await self._parts.start()
             self._listen(self._parts)
+            # what is loaded now stays: not to look at it again saves each collection 50 ms, in which nobody is served
+            gc.collect()
+            gc.freeze()
         except Exception:  # noqa: BLE001  # the edge of the start: without it nobody would stop the reactor
             self.log.failure("the server could not be started")
             self.exit_code = EX_TEMPFAIL
