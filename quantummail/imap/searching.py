@@ -17,7 +17,7 @@ from quantummail.imap.responses import Farewell, Refusal
 from quantummail.message.search_text import fold
 from quantummail.store.flags import KEYWORD_SHIFT, system_flag
 from quantummail.store.steps import finished
-from quantummail.store.text_conditions import FIELDS, Anywhere, Condition, InBody, InField, InHeader, SentOn
+from quantummail.store.text_conditions import FIELDS, Anywhere, Condition, InBody, InField, InHeader, OfFields, SentOn
 from quantummail.store.text_lookup import Stopped
 
 if TYPE_CHECKING:
@@ -159,10 +159,10 @@ class Search:
             await self._known(place, uids)
 
     async def _by_fields(self) -> None:
-        await self._by_index(lambda condition: isinstance(condition, InField | SentOn))
+        await self._by_index(lambda condition: isinstance(condition, OfFields))
 
     async def _by_texts(self) -> None:
-        await self._by_index(lambda condition: not isinstance(condition, InField | SentOn))
+        await self._by_index(lambda condition: not isinstance(condition, OfFields))
 
     async def _by_index(self, chosen: Callable[[Condition], bool]) -> None:
         conditions = {

@@ -123,8 +123,8 @@ class TextFiles:
             self._names[account_id] = name
         return TextWriter(self.connect(name))
 
-    def connect(self, name: str) -> sqlite3.Connection:
-        """A connection to a file that is there. Raises Broken."""
+    def connect(self, name: str, *, mapped: bool = False) -> sqlite3.Connection:
+        """A connection to a file that is there. Raises Broken. `mapped`: it is going to read much of the file."""
         path = os.path.join(self._directory, name)
         if not os.path.exists(path):
             raise Broken(f"{path} is gone")
@@ -133,9 +133,10 @@ class TextFiles:
             connection = sqlite3.connect(
                 f"file:{_quoted(path)}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
             try:
-                # no mmap: letting go of it costs more than the copies that it saves
                 for pragma in ("busy_timeout = 5000", "synchronous = NORMAL", "cache_size = -8192"):
                     connection.execute(f"PRAGMA {pragma}")
+                if mapped:
+                    connection.execute("PRAGMA mmap_size = 1073741824")
             except BaseException:
                 connection.close()
                 raise

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from quantummail.store.text_conditions import Anywhere, Condition, InBody, InField, InHeader, SentOn, trigrams
+from quantummail.store.text_conditions import Anywhere, Condition, InBody, InHeader, OfFields, OfTexts, trigrams
 from quantummail.store.text_files import PARTIAL, UNREAD, TextFiles, errors, json_list
 
 # Instructions of SQLite's machine between two questions whether to go on
@@ -39,7 +39,9 @@ def lookup(
 
     Raises Broken, Unavailable, Stopped.
     """
-    with contextlib.closing(files.connect(name)) as connection, errors():
+    # to let go of a map costs more than the copies that it saves, unless whole texts are read
+    mapped = only is None and any(isinstance(condition, OfTexts) for condition in conditions)
+    with contextlib.closing(files.connect(name, mapped=mapped)) as connection, errors():
         connection.set_progress_handler(stopped, _STEPS)
         try:
             connection.execute("BEGIN")
@@ -59,7 +61,7 @@ def lookup(
 
 def _found(connection: sqlite3.Connection, condition: Condition, only: Sequence[str] | None) -> list[str]:
     where, parameters = condition.sql()
-    of_fields = isinstance(condition, InField | SentOn)
+    of_fields = isinstance(condition, OfFields)
     words = "" if of_fields else trigrams(getattr(condition, "text", ""))
     # CROSS JOIN keeps SQLite to this order
     if words:
