@@ -17,6 +17,8 @@ class Modes:
     """There are no message numbers: UIDFETCH replaces FETCH, VANISHED replaces EXPUNGE (RFC 9586)."""
     rev2: bool = False
     """IMAP4rev2 (RFC 9051): no \\Recent, ESEARCH instead of SEARCH."""
+    notify: bool = False
+    """The client has used NOTIFY: flags that are told unasked come with the UID (RFC 5465 5.1)."""
 
     def enable(self, name: str) -> None:
         """The client has enabled an extension (RFC 5161)."""
@@ -38,5 +40,5 @@ class Modes:
 
     @property
     def shows_uid(self) -> bool:
-        """Whether flags that are told unasked come with the UID (RFC 7162 3.2.4, RFC 9051 7.5.2)."""
-        return (self.qresync or self.rev2) and not self.uidonly
+        """Whether flags that are told unasked come with the UID (RFC 7162 3.2.4, RFC 9051 7.5.2, RFC 5465 5.1)."""
+        return (self.qresync or self.rev2 or self.notify) and not self.uidonly

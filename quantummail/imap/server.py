@@ -203,7 +203,7 @@ class IMAPConnection(Connection):
         event = self.reader.next(self.buffer)
         match event:
             case None:
-                return False
+                return await self.session.push(idle=False)
             case Command(text):
                 await self.session.run(text)
             case Upload(text, size, synchronizing):

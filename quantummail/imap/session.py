@@ -23,11 +23,12 @@ from quantummail.wire.clients import is_local
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from quantummail.auth.login import Authenticator
     from quantummail.imap.connection import Dialogue, Wire
     from quantummail.imap.grammar.sequence import SequenceSet
+    from quantummail.imap.notifying import Notification
     from quantummail.imap.settings import ImapSettings
     from quantummail.store.records import Mailbox, User
     from quantummail.store.store import Store
@@ -99,8 +100,8 @@ class Session:
 
     __slots__ = (
         "_early_hint", "_listener", "_unwatch", "authenticator", "bad_commands", "closed", "coming", "dialogue",
-        "enabled", "failed_logins", "midway", "modes", "progress", "sessions", "settings", "starttls", "store", "tag",
-        "user", "view", "wire",
+        "enabled", "failed_logins", "midway", "modes", "notification", "progress", "sessions", "settings", "starttls",
+        "store", "tag", "user", "view", "wire",
     )
 
     def __init__(
@@ -122,6 +123,8 @@ class Session:
         self.modes = Modes()
         self.progress: Progress | None = None
         """Of a long command: what counts its steps here is told to the client (RFC 9585)."""
+        self.notification: Notification | None = None
+        """What the client wants to hear without asking, once it has said so (RFC 5465)."""
         self.failed_logins = 0
         self.tag = ""
         """Of the command that runs."""
@@ -295,15 +298,46 @@ class Session:
         self._early_hint = max(self._early_hint, modseq)
         if self.view is not None:
             self.view.hinted = max(self.view.hinted, modseq)
-            if self.dialogue is not None and self.dialogue.pushes and self.view.behind:
+            if self.listening and self.view.behind:
                 self.wire.wake()
 
-    async def sync(self, *, expunges: bool) -> None:
-        """Tell the client what has happened in its mailbox, as far as it may hear of it now (RFC 3501 5.2, 7.4.1)."""
+    @property
+    def listening(self) -> bool:
+        """Whether the client hears of its mailbox while it says nothing: in IDLE (RFC 2177), by NOTIFY (RFC 5465)."""
+        if self.notification is not None and not self.notification.selected:
+            return False
+        return self.dialogue.pushes if self.dialogue is not None else self.notification is not None
+
+    async def push(self, *, idle: bool) -> bool:
+        """Tell a client that listens what is new; whether to look again."""
+        if self.notification is not None:
+            return await self.notification.tell(idle=idle)
+        if idle:
+            await self.sync(expunges=True)
+        return idle and self.view is not None and self.view.behind
+
+    def caused(self, *names: str) -> None:
+        """The client itself has changed these mailboxes, or its subscriptions to them: no news to it (RFC 5465 5)."""
+        if self.notification is not None:
+            self.notification.caused(*names)
+
+    def own_messages(self, mailbox_id: int, uids: Sequence[int]) -> None:
+        """The client itself has put these messages there."""
+        if self.notification is not None:
+            self.notification.own_messages(mailbox_id, uids)
+
+    async def sync(self, *, expunges: bool, flags: bool = True) -> None:
+        """Tell the client what has happened in its mailbox, as far as it may hear of it now (RFC 3501 5.2, 7.4.1).
+
+        Without `flags`, what has happened to these is told another time.
+        """
         view = self.view
         if view is None:
             return
         output: list[bytes] = []
+        highest_uid, view.quiet = view.highest_uid, not flags
+        if flags and view.unsaid and self.notification is not None:
+            output += await self.notification.unsaid_flags()
         if view.behind:
             await self.know_messages()
             hinted = view.hinted
@@ -313,7 +347,7 @@ class Session:
                 raise Farewell("The selected mailbox was deleted")
             uidnext = changes.mailbox.uidnext
             recent = self.store.messages.recent
-            output = view.learn(changes, (
+            output += view.learn(changes, (
                 # RFC 3501 6.3.2: EXAMINE takes nothing away from others
                 recent.first(view.mailbox_id) if view.read_only else recent.claim(view.mailbox_id, uidnext)
             ))
@@ -328,6 +362,9 @@ class Session:
             output += view.expunge()
         if output:
             self.write(b"".join(output))
+        if self.notification is not None and view.highest_uid > highest_uid:
+            # RFC 5465 5.2: behind EXISTS, and behind ESEARCH
+            await self.notification.tell_new(highest_uid)
 
     # How a command runs.
 
@@ -416,6 +453,9 @@ class Session:
     def log_out(self) -> None:
         """Forget whose session this was, and what its client has switched on (RFC 8437 section 2)."""
         self.unselect()
+        if self.notification is not None:
+            self.notification.stop()
+            self.notification = None
         self.enabled = frozenset()
         self.modes = Modes()
         self.settings = self._listener

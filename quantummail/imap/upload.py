@@ -350,6 +350,7 @@ class Upload:
             raise Refusal("No such mailbox", "TRYCREATE") from None
         finally:
             self.close()
+        session.own_messages(self._destination.box.id, numbers[1:])
         code = ""
         if session.settings.offers("UIDPLUS"):
             code = f"[APPENDUID {numbers[0]} {render(numbers[1:]).decode('ascii')}] "

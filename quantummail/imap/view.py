@@ -40,11 +40,13 @@ class View:
         "modes",
         "modseq",
         "name",
+        "quiet",
         "read_only",
         "recent_uids",
         "touched",
         "uids",
         "uidvalidity",
+        "unsaid",
     )
 
     def __init__(self, snapshot: Snapshot, *, read_only: bool, modes: Modes | None = None) -> None:
@@ -72,6 +74,10 @@ class View:
         self._expunged: set[int] = set()
         self._told = self.modseq
         self._flag_texts: dict[int, bytes] = {}
+        self.quiet = False
+        """Whether changes of flags are not told now (RFC 5465: a client without FlagChange)."""
+        self.unsaid: set[int] = set()
+        """Messages whose flags have changed and were not told."""
         self.contexts: dict[str, Context] = {}
         """Searches that are kept up to date, by their tags (RFC 5267)."""
         self.touched: set[int] = set()
@@ -208,7 +214,10 @@ class View:
             if state.uid > self.highest_uid:
                 arrived.append(state.uid)
             elif number := self.number(state.uid):
-                output.append(self.flags_line(number, state))
+                if self.quiet:
+                    self.unsaid.add(state.uid)
+                else:
+                    output.append(self.flags_line(number, state))
         if not self._expunged:
             self._told = self.modseq
         self._expunged.update(uid for uid in changes.vanished if self.number(uid))
@@ -239,7 +248,7 @@ class View:
         """``* n FETCH (FLAGS ...)``, with the UID for those who asked by UID (RFC 3501 6.4.8)."""
         modes = self.modes
         text = self.flag_text(state.uid, state.flags)
-        if not (modes.condstore or modes.uidonly or modes.rev2):
+        if not (modes.condstore or modes.uidonly or modes.rev2 or modes.notify):
             if uid:
                 return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (number, state.uid, text)
             return b"* %d FETCH (FLAGS %s)\r\n" % (number, text)

@@ -102,7 +102,10 @@ class Annotations:
         """
         moved = await self._database.write(
             self._annotate_mailbox_txn, account_id, mailbox_id, reader_id, values, most)
-        self._hub.tell(account_id, AccountNews(annotated=tuple((mailbox_id, entry) for entry in values)))
+        # what others say of the mailbox for themselves is not the owner's business
+        seen = [entry for entry in values if reader_id == account_id or not entry.startswith(PRIVATE)]
+        if seen:
+            self._hub.tell(account_id, AccountNews(annotated=tuple((mailbox_id, entry) for entry in seen)))
         if moved:
             self._hub.tell(account_id, AccountNews(annotated=tuple((other, SPECIAL_USE) for other in moved)))
 

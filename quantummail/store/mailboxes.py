@@ -49,6 +49,7 @@ _COUNT_FROM = Prepared(
         messages.c.account_id == bindparam("account"), messages.c.mailbox_id == bindparam("box"),
         messages.c.uid >= bindparam("first"))
 )
+_IDS = Prepared(select(mailboxes.c.id).where(mailboxes.c.account_id == bindparam("account")))
 _SOME = _OF_ACCOUNT.where(mailboxes.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -69,6 +70,10 @@ class Mailboxes:
     async def list(self, account_id: int) -> list[Mailbox]:
         """All mailboxes of an account, by name."""
         return await self._database.run(_list_txn, account_id)
+
+    async def ids(self, account_id: int) -> Sequence[int]:
+        """The ids of all mailboxes of an account."""
+        return await self._database.run(_ids_txn, account_id)
 
     async def some(self, account_id: int, mailbox_ids: Sequence[int]) -> Sequence[Mailbox]:
         """Mailboxes of these ids; those that are gone are missing."""
@@ -286,6 +291,10 @@ def _recent_txn(connection: Connection, account_id: int, recent: Recent) -> dict
             key = {"account": account_id, "box": box_id, "first": first}
             found[box_id] = _COUNT_FROM.execute(connection, key).scalar_one()
     return found
+
+
+def _ids_txn(connection: Connection, account_id: int) -> Sequence[int]:
+    return _IDS.execute(connection, {"account": account_id}).scalars().all()
 
 
 def _some_txn(connection: Connection, account_id: int, mailbox_ids: Sequence[int]) -> list[Mailbox]:

@@ -38,6 +38,7 @@ async def create(session: Session, arguments: Cursor) -> str:
     ):
         raise Refusal(f"There is a mailbox with {special_use} already", "USEATTR")
     box = await session.store.mailboxes.create(session.account_id, name, special_use)
+    session.caused(name)
     if session.modes.rev2 and name != written:
         # RFC 9051 6.3.4
         _tell_name(session, name, written)
@@ -78,6 +79,7 @@ async def delete(session: Session, arguments: Cursor) -> str:
         raise Refusal("INBOX cannot be deleted", "CANNOT")
     found = await session.mailbox(name)
     await session.store.mailboxes.delete(session.account_id, name)
+    session.caused(name)
     if session.view is not None and session.view.mailbox_id == found.id:
         session.unselect()
     return "DELETE completed"
@@ -92,6 +94,7 @@ async def rename(session: Session, arguments: Cursor) -> str:
     new = mailbox(arguments)
     arguments.end()
     await session.store.mailboxes.rename(session.account_id, old, new)
+    session.caused(old, new)
     if session.modes.rev2 and old != "INBOX":
         # RFC 9051 6.3.9.7
         _tell_name(session, new, old)
@@ -113,6 +116,7 @@ async def subscribe(session: Session, arguments: Cursor) -> str:
     name = mailbox(arguments)
     arguments.end()
     await session.store.mailboxes.subscribe(session.account_id, name)
+    session.caused(name)
     return "SUBSCRIBE completed"
 
 
@@ -123,4 +127,5 @@ async def unsubscribe(session: Session, arguments: Cursor) -> str:
     name = mailbox(arguments)
     arguments.end()
     await session.store.mailboxes.unsubscribe(session.account_id, name)
+    session.caused(name)
     return "UNSUBSCRIBE completed"

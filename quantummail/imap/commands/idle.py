@@ -40,8 +40,7 @@ class Idling:
     async def step(self, buffer: LineBuffer) -> bool:
         """Tell what is new, and look for DONE."""
         session = self._session
-        await session.sync(expunges=True)
-        if session.view is not None and session.view.behind:
+        if await session.push(idle=True):
             return True
         try:
             line = buffer.take_line(MAX_LINE)

@@ -59,7 +59,7 @@ async def set_(session: Session, arguments: Cursor) -> str:
     settings = session.settings
     if any(value is not None and len(value) > settings.annotation_size for value in values.values()):
         raise Refusal("The value is too long", f"METADATA MAXSIZE {settings.annotation_size}")
-    annotations = session.store.annotations
+    annotations, notification = session.store.annotations, session.notification
     try:
         if name:
             box = await session.mailbox(name)
@@ -67,13 +67,20 @@ async def set_(session: Session, arguments: Cursor) -> str:
             _allow(session, box, "w" if any(entry.startswith(SHARED) for entry in values) else "r")
             if SPECIAL_USE in values:
                 values[SPECIAL_USE] = _special_use(values[SPECIAL_USE])
+            if notification is not None:
+                notification.own_entries(box.id, values)
             await annotations.annotate_mailbox(
                 box.account_id, box.id, session.account_id, values, settings.annotations)
         else:
             _allow_server(session, values)
+            if notification is not None:
+                notification.own_entries(0, values)
             await annotations.annotate_server(session.account_id, values, settings.annotations)
     except TooManyAnnotations as error:
         raise Refusal(str(error), "METADATA TOOMANY") from None
+    finally:
+        if notification is not None:
+            notification.own_entries(0, ())
     return "SETMETADATA completed"
 
 
