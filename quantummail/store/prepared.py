@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Dialect
@@ -31,6 +31,13 @@ class Prepared:
         rows = cast("list[tuple[Any, ...]]", result.cursor.fetchall())
         result.close()
         return rows
+
+    def each(self, connection: Connection, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """The same one by one, for many rows of which few are kept: a list of all would wake the garbage collector."""
+        result = self.execute(connection, parameters)
+        assert result.cursor is not None
+        yield from cast("Iterator[tuple[Any, ...]]", result.cursor)
+        result.close()
 
     def execute_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run it for each of the rows; there is at least one."""

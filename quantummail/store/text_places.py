@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -14,6 +14,7 @@ from quantummail.store.uids import PAGE, conditions
 _IN_MAILBOX = (messages.c.account_id == bindparam("account")) & (messages.c.mailbox_id == bindparam("box"))
 _PLACES = select(messages.c.uid, messages.c.email_id).where(_IN_MAILBOX).order_by(messages.c.uid)
 _ALL_PLACES = Prepared(_PLACES)
+_PLACES_BETWEEN = Prepared(_PLACES.where(messages.c.uid.between(bindparam("first"), bindparam("last"))))
 _BY_EMAIL_ID = select(messages.c.uid, messages.c.email_id).where(
     _IN_MAILBOX, messages.c.email_id.in_(bindparam("email_ids", expanding=True)))
 # Each lookup by EMAILID costs as much as walking over so many messages
@@ -77,27 +78,32 @@ def contents_txn(connection: Connection, account_id: int, email_ids: Sequence[st
 
 def email_ids_txn(
     connection: Connection, account_id: int, mailbox_id: int, uids: Sequence[int]
-) -> list[tuple[int, str]]:
+) -> dict[int, str]:
     """UIDs with their EMAILIDs."""
     key = {"account": account_id, "box": mailbox_id}
-    found: list[tuple[int, str]] = []
+    if uids and uids[-1] - uids[0] < len(uids) * LOOKUP:
+        # a walk over all that is between
+        wanted = set(uids)
+        places = _PLACES_BETWEEN.each(connection, {**key, "first": uids[0], "last": uids[-1]})
+        return {uid: email_id for uid, email_id in places if uid in wanted}
+    found: dict[int, str] = {}
     for condition, parameters in conditions(uids):
-        found += [(uid, email_id) for uid, email_id in
-                  connection.execute(_PLACES.where(condition), {**key, **parameters})]
+        found.update((uid, email_id) for uid, email_id in
+                     connection.execute(_PLACES.where(condition), {**key, **parameters}))
     return found
 
 
 def uids_txn(
-    connection: Connection, account_id: int, mailbox_id: int, email_ids: Sequence[str], exists: int
-) -> list[tuple[int, str]]:
-    """UIDs with their EMAILIDs, of those of the messages that are in a mailbox, which has about `exists`."""
+    connection: Connection, account_id: int, mailbox_id: int, email_ids: Collection[str], exists: int
+) -> set[int]:
+    """The UIDs of messages in a mailbox, which has about `exists`."""
     key = {"account": account_id, "box": mailbox_id}
     if len(email_ids) * LOOKUP > exists:
         wanted = set(email_ids)
-        rows = _ALL_PLACES.execute(connection, key)
-        return [(uid, email_id) for uid, email_id in rows if email_id in wanted]
-    found: list[tuple[int, str]] = []
-    for start in range(0, len(email_ids), PAGE):
-        found += [(uid, email_id) for uid, email_id in
-                  connection.execute(_BY_EMAIL_ID, {**key, "email_ids": list(email_ids[start : start + PAGE])})]
+        return {uid for uid, email_id in _ALL_PLACES.each(connection, key) if email_id in wanted}
+    ids = list(email_ids)
+    found: set[int] = set()
+    for start in range(0, len(ids), PAGE):
+        found.update(uid for uid, _ in connection.execute(
+            _BY_EMAIL_ID, {**key, "email_ids": ids[start : start + PAGE]}))
     return found

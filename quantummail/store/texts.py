@@ -6,7 +6,7 @@ What the index cannot decide it leaves open; `read` then looks into the messages
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,8 @@ class Texts:
         # a few are looked up; of many those that may not be indexed yet
         few = len(uids) <= FEW or len(uids) * LOOKUP <= exists
         asked = uids if few else uids[bisect_left(uids, below) :]
-        places = await self._database.run(email_ids_txn, account_id, mailbox_id, asked) if asked else []
-        email_ids = [email_id for _, email_id in places]
+        places = await self._database.run(email_ids_txn, account_id, mailbox_id, asked) if asked else {}
+        email_ids = list(places.values())
         try:
             answer = await self._threads.run(
                 lookup, self.files, name, conditions, email_ids if few else None, email_ids, stopped)
@@ -125,18 +125,19 @@ class Texts:
 
 
 def _by_uid_txn(
-    connection: Connection, account_id: int, mailbox_id: int, answer: Answer, places: list[tuple[int, str]],
-    exists: int,
+    connection: Connection, account_id: int, mailbox_id: int, answer: Answer, places: Mapping[int, str], exists: int
 ) -> list[Found]:
-    """The answer in UIDs. Those of messages that it tells of besides `places` are looked up, unless `exists` is 0."""
+    """The answer in UIDs. Those of messages that are not in `places` are looked up, unless `exists` is 0."""
     found: list[Found] = []
-    if exists:
-        wanted = set().union(*answer.found, *answer.undecided)
-        places = places + uids_txn(connection, account_id, mailbox_id, list(wanted), exists)
-    missing = {uid for uid, email_id in places if email_id in answer.missing}
+    missing = {uid for uid, email_id in places.items() if email_id in answer.missing}
     for yes, undecided in zip(answer.found, answer.undecided, strict=True):
-        wanted = set(yes)
-        found.append(Found(
-            {uid for uid, email_id in places if email_id in wanted},
-            missing | {uid for uid, email_id in places if email_id in undecided} if undecided else missing))
+        if exists:
+            found.append(Found(
+                uids_txn(connection, account_id, mailbox_id, yes, exists),
+                missing | uids_txn(connection, account_id, mailbox_id, undecided, exists)))
+        else:
+            wanted = set(yes)
+            found.append(Found(
+                {uid for uid, email_id in places.items() if email_id in wanted},
+                missing | {uid for uid, email_id in places.items() if email_id in undecided}))
     return found
