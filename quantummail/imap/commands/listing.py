@@ -139,11 +139,12 @@ async def _write(
         wanted = [boxes[name] for name in names if name in boxes]
         for extra in extras:
             await extra.prepare(session, wanted)
-    for start in range(0, len(names), _SLICE):
+    step = _SLICE // (1 + 2 * len(extras))
+    for start in range(0, len(names), step):
         if start:
             await session.wire.pause(0)
         lines: list[bytes] = []
-        for name in names[start : start + _SLICE]:
+        for name in names[start : start + step]:
             line = responses.list_line(
                 b"LIST", hierarchy.attributes(name, shown), responses.mailbox_name(name, utf8=session.utf8))
             lines.append(line[:-2] + _CHILDINFO if name in childinfo else line)

@@ -19,7 +19,6 @@ from quantummail.imap.responses import Refusal
 from quantummail.imap.results import Found, correlator, tell_extended
 from quantummail.imap.searching import Search
 from quantummail.imap.view import View
-from quantummail.message.mailbox_name import DELIMITER
 from quantummail.store.errors import NoSuchMailbox
 
 if TYPE_CHECKING:
@@ -110,32 +109,10 @@ async def _mailboxes(session: Session, where: tuple[Source, ...]) -> list[Mailbo
         if any(source.kind == "SUBSCRIBED" for source in where) else frozenset()
     )
     selected = session.view.mailbox_id if session.view is not None else 0
-    return [box for box in every if any(_meant(source, box, selected, subscribed) for source in where)]
-
-
-def _meant(source: Source, box: Mailbox, selected: int, subscribed: frozenset[str]) -> bool:
-    match source.kind:
-        case "SELECTED":
-            return box.id == selected
-        case "PERSONAL":
-            return True
-        case "INBOXES":
-            # where the server itself delivers (RFC 5465 6.3)
-            return box.name == "INBOX"
-        case "SUBSCRIBED":
-            return box.name in subscribed
-        case "MAILBOXES":
-            return box.name in source.names
-    return any(_below(box.name, name, source.kind == "SUBTREE-ONE") for name in source.names)
-
-
-def _below(name: str, top: str, one: bool) -> bool:
-    """Whether a mailbox is the top one or below it; `one`: at most one level (RFC 7377 2.2)."""
-    if name == top:
-        return True
-    if top and not name.startswith(top + DELIMITER):
-        return False
-    return not one or DELIMITER not in name[len(top) + 1 if top else 0 :]
+    return [
+        box for box in every if any(
+            box.id == selected if source.selected else source.matches(box.name, subscribed) for source in where)
+    ]
 
 
 async def _opened(session: Session, box: Mailbox) -> View:

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
-from quantummail.imap.grammar.mailbox import mailbox
-
-MAX_NAMES = 1000
-_ALONE = frozenset(("SELECTED", "INBOXES", "PERSONAL", "SUBSCRIBED"))
-_WITH_NAMES = frozenset(("MAILBOXES", "SUBTREE", "SUBTREE-ONE"))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One of the places to search."""
-
-    kind: str
-    names: tuple[str, ...] = ()
-
+from quantummail.imap.grammar.filters import MAX_NAMES, mailbox_filter
+from quantummail.imap.grammar.filters import MailboxFilter as Source
 
 SELECTED = Source("SELECTED")
 
@@ -43,19 +29,11 @@ def sources(cursor: Cursor) -> tuple[Source, ...]:
 
 
 def _source(cursor: Cursor) -> Source:
-    kind = cursor.word()
-    if kind in _ALONE:
-        return Source(kind)
-    if kind not in _WITH_NAMES:
+    found = mailbox_filter(cursor, subtree_one=True)
+    if found.kind == "SELECTED-DELAYED":
+        # RFC 7377 2.2: it says when something is told, not where it is
         raise BadSyntax("Unknown source of a search")
-    cursor.space()
-    # one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")"
-    if not cursor.skip(b"("):
-        return Source(kind, (mailbox(cursor),))
-    names = [mailbox(cursor)]
-    while cursor.skip(b" "):
-        names.append(mailbox(cursor))
-        if len(names) > MAX_NAMES:
-            raise LimitExceeded(f"At most {MAX_NAMES} mailboxes")
-    cursor.expect(b")")
-    return Source(kind, tuple(names))
+    return found
+
+
+__all__ = ["SELECTED", "Source", "sources"]
