@@ -7,7 +7,7 @@ client hears of the difference: of what is expunged before EXPUNGE, of what has 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
 
-# RFC 5267 4.3.1: at least one, better more
 MOST = 10
+MOST_RESULTS = 200_000
+"""Of all contexts of a session: each change has to be looked for in them."""
+# Fewer are put in and taken out one by one
+_FEW = 50
 
 
 @dataclass(slots=True)
@@ -45,22 +48,21 @@ class Context:
 def open_context(session: Session, context: Context) -> None:
     """Keep a context up to date until it is cancelled, or the mailbox left; or tell that this is not done."""
     contexts = session.selected.contexts
-    if len(contexts) >= MOST:
-        # RFC 5267 4.3.1
-        session.untagged(f'NO [NOUPDATE "{context.tag}"] At most {MOST} contexts')
+    results = len(context.uids) + sum(len(other.uids) for other in contexts.values())
+    # RFC 5267 4.3.1: at least one
+    if contexts and (len(contexts) >= MOST or results > MOST_RESULTS):
+        session.untagged(f'NO [NOUPDATE "{context.tag}"] Too many contexts')
     else:
         contexts[context.tag] = context
 
 
 def removals(view: View, gone: Iterable[int]) -> list[bytes]:
     """What the client hears of messages that are about to be expunged (RFC 5267 4.3.4)."""
-    doomed = set(gone)
-    output = []
-    for context in view.contexts.values():
-        removed = [uid for uid in context.uids if uid in doomed]
-        if removed:
-            output.append(_difference(view, context, removed, (), context.uids))
-    return output
+    doomed = sorted(gone)
+    return [
+        _difference(view, context, places, (), _without(context.uids, places))
+        for context in view.contexts.values() if (places := _places(context, context.uids, doomed))
+    ]
 
 
 async def updates(session: Session) -> list[bytes]:
@@ -82,29 +84,49 @@ async def updates(session: Session) -> list[bytes]:
 
 
 async def _update(session: Session, context: Context, touched: Sequence[int]) -> list[bytes]:
-    view = session.selected
     only = Uids(SequenceSet(tuple(runs(touched)), None, touched[-1]))
-    matching = set(await Search(session, replace(
-        context.query, program=(*context.query.program, only, And(2)))).run())
-    before = {uid for uid in touched if _has(context, uid)}
-    added, removed = sorted(matching - before), before - matching
+    query = replace(context.query, program=(*context.query.program, only, And(2)))
+    matching = set(await Search(session, query).run())
+    known = _places(context, context.uids, touched)
+    removed = [place for place in known if context.uids[place] not in matching]
+    added = sorted(matching.difference([context.uids[place] for place in known]))
     if not added and not removed:
         return []
-    kept = array("I", [uid for uid in context.uids if uid not in removed]) if removed else context.uids
-    after = await _with(session, context, kept, added) if added else kept
-    return [_difference(view, context, [uid for uid in context.uids if uid in removed], added, after)]
+    after = _without(context.uids, removed)
+    if added:
+        after = await _with(session, context, after, added)
+    return [_difference(session.selected, context, removed, added, after)]
 
 
-def _has(context: Context, uid: int) -> bool:
-    if context.criteria:
-        return uid in context.uids
-    place = bisect_left(context.uids, uid)
-    return place < len(context.uids) and context.uids[place] == uid
+def _places(context: Context, results: array[int], uids: Sequence[int]) -> list[int]:
+    """Where those of the messages are that are among the results; ascending."""
+    if not context.criteria:
+        places = [bisect_left(results, uid) for uid in uids]
+        return [place for place, uid in zip(places, uids, strict=True)
+                if place < len(results) and results[place] == uid]
+    if len(uids) > _FEW:
+        wanted = set(uids)
+        return [place for place, uid in enumerate(results) if uid in wanted]
+    return sorted(results.index(uid) for uid in uids if uid in results)
 
 
-async def _with(session: Session, context: Context, kept: array[int], added: Sequence[int]) -> array[int]:
+def _without(results: array[int], places: Sequence[int]) -> array[int]:
+    if len(places) > _FEW:
+        gone = set(places)
+        return array("I", [uid for place, uid in enumerate(results) if place not in gone])
+    kept = results[:]
+    for place in reversed(places):
+        del kept[place]
+    return kept
+
+
+async def _with(session: Session, context: Context, results: array[int], added: Sequence[int]) -> array[int]:
     """The results with some more, in their order."""
-    uids = array("I", sorted((*kept, *added)))
+    if not context.criteria and len(added) <= _FEW:
+        for uid in added:
+            insort(results, uid)
+        return results
+    uids = array("I", sorted((*results, *added)))
     if not context.criteria:
         return uids
     view = session.selected
@@ -117,49 +139,32 @@ async def _with(session: Session, context: Context, kept: array[int], added: Seq
 def _difference(
     view: View, context: Context, removed: Sequence[int], added: Sequence[int], after: array[int]
 ) -> bytes:
-    """One ESEARCH response; the context has these results then (`removed` are in their old order)."""
-    before = context.uids
+    """One ESEARCH response: results at these places go, these messages come. Then the context has other results."""
     items = [correlator(context.tag)]
     if context.uid:
         items.append(b"UID")
     if removed:
-        pairs = _pairs(view, context, removed, before)
         # from the end, so that positions which come later are still those of now
-        items.append(b"REMOVEFROM (%s)" % b" ".join(reversed(pairs)))
-    if removed and after is before:
-        gone = set(removed)
-        after = array("I", [uid for uid in before if uid not in gone])
+        items.append(b"REMOVEFROM (%s)" % b" ".join(reversed(_pairs(view, context, removed, context.uids))))
     if added:
-        if context.criteria:
-            new = set(added)
-            added = [uid for uid in after if uid in new]
-        items.append(b"ADDTO (%s)" % b" ".join(_pairs(view, context, added, after)))
+        places = _places(context, after, added)
+        items.append(b"ADDTO (%s)" % b" ".join(_pairs(view, context, places, after)))
     context.uids = after
     return b" ".join(items) + b"\r\n"
 
 
-def _pairs(view: View, context: Context, uids: Sequence[int], results: array[int]) -> list[bytes]:
+def _pairs(view: View, context: Context, places: Sequence[int], results: array[int]) -> list[bytes]:
     """Positions with the messages that stand there, in the order of the results; position 0 for a SEARCH."""
-    shown = array("I", uids)
+    shown: Sequence[int] = array("I", [results[place] for place in places])
+    if not context.uid:
+        shown = numbers_of(view, array("I", shown))
     if not context.criteria:
         # RFC 5267 4.3.3: mailbox order then
-        return [b"0 " + render(shown if context.uid else numbers_of(view, shown))]
-    wanted = set(uids)
+        return [b"0 " + render(shown)]
     pairs: list[bytes] = []
-    start = 0
-    together = array("I")
-    for place, uid in enumerate(results):
-        if uid in wanted:
-            if not together:
-                start = place + 1
-            together.append(uid)
-        elif together:
-            pairs.append(_pair(view, context, start, together))
-            together = array("I")
-    if together:
-        pairs.append(_pair(view, context, start, together))
+    done = 0
+    for first, last in runs([place + 1 for place in places]):
+        count = last - first + 1
+        pairs.append(b"%d %s" % (first, render(shown[done : done + count])))
+        done += count
     return pairs
-
-
-def _pair(view: View, context: Context, position: int, uids: array[int]) -> bytes:
-    return b"%d %s" % (position, render(uids if context.uid else numbers_of(view, uids)))
