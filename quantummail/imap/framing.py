@@ -99,6 +99,11 @@ class CommandReader:
         self._refusal: Refused | None = None
         self._swallowed = 0
 
+    @property
+    def between_commands(self) -> bool:
+        """Whether nothing of a command is there yet."""
+        return not self._parts and not self._remaining and self._refusal is None
+
     def next(self, buffer: LineBuffer) -> Event | None:
         """The next event, or None when more input is needed."""
         while True:

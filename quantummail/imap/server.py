@@ -24,6 +24,7 @@ from quantummail.imap.framing import (
     Upload,
 )
 from quantummail.imap.grammar.cursor import BadSyntax
+from quantummail.imap.redaction import ImapRedaction
 from quantummail.imap.responses import Farewell, printable
 from quantummail.imap.session import Session, UserSessions
 from quantummail.imap.settings import ImapSettings
@@ -50,6 +51,7 @@ class IMAPConnection(Connection):
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.imap")
     factory: IMAPFactory
+    redaction = ImapRedaction
 
     def __init__(self, factory: IMAPFactory) -> None:
         super().__init__(factory.clock, factory.settings.login_timeout)
@@ -116,6 +118,10 @@ class IMAPConnection(Connection):
             dialogue.close()
         session.tagged(tag, "NO", "[SERVERBUG] Internal error, please try again later")
 
+    @property
+    def at_rest(self) -> bool:
+        return super().at_rest and self.reader.between_commands
+
     def interruptible(self) -> bool:
         # a message that is half here is taken to its end
         return self.session.dialogue is None or self.session.dialogue.interruptible
@@ -154,6 +160,8 @@ class IMAPConnection(Connection):
 
     def logged_in(self) -> None:
         """The limits of an authenticated client hold from now on."""
+        assert self.session.user is not None
+        self.belongs_to(self.session.user.address)
         self.reader = CommandReader(self._limits(AFTER_LOGIN), self.session.streams)
         self.idle_timeout = self.factory.settings.idle_timeout
         self._arm(self.idle_timeout)
@@ -161,6 +169,7 @@ class IMAPConnection(Connection):
     def logged_out(self) -> None:
         """The limits of a client that has not logged in hold again (RFC 8437)."""
         settings = self.factory.settings
+        self.belongs_to("")
         self._login_by = self.clock.seconds() + 2 * settings.login_timeout
         self.reader = CommandReader(self._limits(BEFORE_LOGIN))
         self.idle_timeout = settings.login_timeout

@@ -14,6 +14,7 @@ from quantummail.auth.sasl import SaslError, decode, encode
 from quantummail.pop3.grammar import MAX_LINE, Command, CommandError, parse
 from quantummail.pop3.maildrop import NoMessage
 from quantummail.pop3.multiline import END
+from quantummail.pop3.redaction import Pop3Redaction
 from quantummail.pop3.session import Session, State
 from quantummail.pop3.transaction import Interrupted, Transaction
 from quantummail.store.errors import StoreError
@@ -82,6 +83,7 @@ class POP3Connection(Connection):
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.pop3")
     factory: POP3Factory
+    redaction = Pop3Redaction
 
     def __init__(self, factory: POP3Factory) -> None:
         super().__init__(factory.clock, factory.settings.login_timeout)
@@ -311,6 +313,7 @@ class POP3Connection(Connection):
         settings = self.factory.settings
         self.transaction = Transaction(
             self, maildrops.store, user, mailbox, settings.max_messages, utf8=self.session.utf8)
+        self.belongs_to(user.address)
         self.session.entered(frozenset(user.disabled_capabilities))
         self.idle_timeout = settings.idle_timeout
         self.ok(self.transaction.welcome())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -19,6 +20,8 @@ from quantummail.smtp.server import SMTPFactory
 from quantummail.smtp.settings import SmtpSettings
 from quantummail.store.store import Store
 from quantummail.wire.admission import ConnectionLimits
+from quantummail.wire.recorder import Recorder
+from quantummail.wire.recordings import Recordings
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocolFactory
@@ -56,6 +59,10 @@ class Parts:
         self._receivers = Receivers(config, self._store, self._authenticator, reactor)
         self._sessions = UserSessions()
         self._maildrops = Maildrops(self._store)
+        self._factories: list[ConnectionFactory] = []
+        self._recorder = Recorder(
+            Recordings(config.server.data_dir / "recordings"), reactor,
+            lambda: chain.from_iterable(factory.connections for factory in self._factories))
 
     async def start(self) -> None:
         """Start what has threads, and recover what a crash left behind."""
@@ -63,14 +70,23 @@ class Parts:
         await self._store.start(serving=True)
         self._authenticator.methods.secret = server_secret(self._config.server.data_dir / "secret")
         await self._authenticator.methods.look()
+        self._recorder.start()
 
     async def stop(self) -> None:
         """Finish, and close the store."""
+        self._recorder.stop()
         self._hashing.stop()
         await self._store.stop()
 
     def factory(self, name: str) -> ConnectionFactory:
         """The factory of the listener with this section."""
+        factory = self._made(name)
+        if _MODES.get(name) not in ("mx", "lmtp"):
+            factory.recorder = self._recorder
+            self._factories.append(factory)
+        return factory
+
+    def _made(self, name: str) -> ConnectionFactory:
         section = getattr(self._config, name)
         limits = ConnectionLimits(
             section.max_connections, section.max_connections_per_client, section.max_connections_per_minute)

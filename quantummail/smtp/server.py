@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from quantummail.message.envelope import Client, Envelope, Sender
 from quantummail.smtp import events
+from quantummail.smtp.redaction import SmtpRedaction
 from quantummail.smtp.reply import LOCAL_ERROR, NO_ROOM, Reply
 from quantummail.smtp.server_session import ServerSession
 from quantummail.smtp.settings import SmtpSettings
@@ -31,6 +32,7 @@ class SMTPConnection(Connection):
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.smtp")
     factory: SMTPFactory
+    redaction = SmtpRedaction
 
     def __init__(self, factory: SMTPFactory) -> None:
         super().__init__(factory.clock, factory.settings.command_timeout)
@@ -126,6 +128,7 @@ class SMTPConnection(Connection):
         self.start_tls(self.factory.tls_context)
         self.receiver.logged_out()
         self.session.tls_started()
+        self.account = ""
 
     async def _on_mail(self, event: events.MailAsked) -> None:
         self._say(self.session.mail_answered(await self.receiver.mail(self.who(), event.sender)))
@@ -159,6 +162,8 @@ class SMTPConnection(Connection):
         if self.closing:
             self.receiver.logged_out()
         self._say(self.session.login_answered(outcome))
+        if self.session.user:
+            self.belongs_to(self.session.user)
 
     async def _on_data(self, _: events.DataAsked) -> None:
         try:

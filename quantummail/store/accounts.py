@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -237,7 +238,8 @@ def _normal_alias(address: str) -> str:
 def user_of(row: AnyRow) -> User:
     """The value of a row of `USER_COLUMNS`, which may have further columns behind."""
     *values, disabled = row[: len(USER_COLUMNS)]
-    return User(*values, disabled_capabilities=tuple(disabled.split()))
+    user = User(*values)
+    return replace(user, disabled_capabilities=tuple(disabled.split())) if disabled else user
 
 
 def _add_domain_txn(transaction: Transaction, name: str) -> Domain:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from quantummail.wire.deflate import Deflate
     from quantummail.wire.factory import ConnectionFactory
+    from quantummail.wire.tape import Tape
+    from quantummail.wire.transcript import Redaction
 
 READ_AHEAD = 64 * 1024
 WRITE_AT_ONCE = 64 * 1024
@@ -50,6 +52,8 @@ class Connection(Protocol):
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.wire")
     factory: ConnectionFactory
+    redaction: ClassVar[type[Redaction] | None] = None
+    """What leaves secrets out when the dialogue is recorded; None: it cannot be."""
 
     def __init__(self, clock: IReactorTime, idle_timeout: float) -> None:
         self.clock = clock
@@ -62,6 +66,10 @@ class Connection(Protocol):
         self.closing = False
         self.greeted = False
         """Whether the dialogue has begun: under TLS from the start it does after the handshake."""
+        self.account = ""
+        """The address of whoever has logged in."""
+        self.tape: Tape | None = None
+        """Records the dialogue; None almost always."""
         self._deflate: Deflate | None = None
         self._busy = False
         self._input_paused = False
@@ -116,6 +124,8 @@ class Connection(Protocol):
             data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
             self._output.clear()
             self._output_size = 0
+            if self.tape is not None:
+                self.tape.said(data)
             if self._deflate is not None:
                 data = self._deflate.deflated(data)
             if self.transport is not None:
@@ -183,6 +193,22 @@ class Connection(Protocol):
             return None
         return self.transport.getHandle()  # type: ignore[attr-defined]  # ITCPTransport, here with TLS
 
+    def belongs_to(self, address: str) -> None:
+        """Somebody has logged in; empty: nobody is logged in any more."""
+        self.account = address
+        recorder = self.factory.recorder
+        if self.tape is None or recorder is None:
+            return
+        if address:
+            self.tape.belongs(recorder.of(address))
+        if not self.tape.wanted or not address:
+            self.tape = None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the next octet that comes begins something new."""
+        return not self._busy and self._ahead() == 0 and self.interruptible()
+
     @property
     def busy(self) -> bool:
         """Whether a step is running."""
@@ -225,13 +251,15 @@ class Connection(Protocol):
 
     def _greet(self) -> None:
         self.greeted = True
+        if self.factory.recorder is not None:
+            self.tape = self.factory.recorder.tape(self)
         self._take_turn(self._begin())
 
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
         if self._deflate is None:
-            self.buffer.feed(data)
+            self._feed(data)
         else:
             self._deflate.feed(data)
         if not self._busy:
@@ -242,6 +270,8 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closing = True
+        if self.tape is not None:
+            self.tape.note("the connection is gone")
         self._output.clear()
         for timer in (self._timer, self._stalled_timer):
             if timer is not None and timer.active():
@@ -338,8 +368,13 @@ class Connection(Protocol):
             self.garbled()
             self.close()
             return 0
-        self.buffer.feed(data)
+        self._feed(data)
         return len(data)
+
+    def _feed(self, data: bytes) -> None:
+        if self.tape is not None:
+            self.tape.heard(data)
+        self.buffer.feed(data)
 
     def _breathe(self) -> Deferred[None]:
         """Let others have their turn."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IReactorTime
 
     from quantummail.wire.connection import Connection
+    from quantummail.wire.recorder import Recorder
 
 
 class _Refused(Protocol):
@@ -40,6 +41,8 @@ class ConnectionFactory(ServerFactory):
         self.admission = Admission(limits)
         self.connections: set[Connection] = set()
         self.stopping = False
+        self.recorder: Recorder | None = None
+        """Records dialogues for whom somebody asks for that."""
         self._stopped: Deferred[None] | None = None
 
     # What a subclass says.

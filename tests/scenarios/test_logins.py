@@ -62,7 +62,7 @@ class Proving(Scenario):
             return client.final(challenge).decode()
 
         with smtplib.SMTP(HOST, self.server.ports["submission"]) as smtp:
-            smtp.starttls(context=self.trusting())
+            smtp.starttls(context=self.tls)
             smtp.ehlo()
             self.assertIn("SCRAM-SHA-256-PLUS SCRAM-SHA-256", smtp.esmtp_features["auth"])
             smtp.user = smtp.password = ""
@@ -71,7 +71,7 @@ class Proving(Scenario):
     def test_pop3(self) -> None:
         """And at POP3."""
         client = ScramClient(self.address("bob"), self.password("bob"))
-        pop3 = poplib.POP3_SSL(HOST, self.server.ports["pop3s"], context=self.trusting())
+        pop3 = poplib.POP3_SSL(HOST, self.server.ports["pop3s"], context=self.tls)
         self.addCleanup(pop3.close)
         first = base64.b64encode(client.first()).decode()
         challenge = base64.b64decode(pop3._shortcmd(f"AUTH SCRAM-SHA-256 {first}")[2:])  # type: ignore[attr-defined]  # poplib has no AUTH
@@ -81,16 +81,12 @@ class Proving(Scenario):
 
     def test_twelve(self) -> None:
         """Under TLS 1.2 PLUS is not offered, which most clients would bind in a way that is not sound."""
-        context = self.trusting()
+        context = self.tls
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         imap = imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=context)
         self.addCleanup(imap.shutdown)
         self.assertIn("AUTH=SCRAM-SHA-256", imap.capabilities)
         self.assertNotIn("AUTH=SCRAM-SHA-256-PLUS", imap.capabilities)
-
-    def trusting(self) -> ssl.SSLContext:
-        """A client that trusts the server's certificate."""
-        return ssl.create_default_context(cafile=str(self.server.certificate))
 
 
 class Certified(Scenario):
@@ -125,7 +121,7 @@ class Certified(Scenario):
 
     def offered(self, identity: str = "") -> tuple[str, ...]:
         """What the greeting lists for a client with this certificate."""
-        context = ssl.create_default_context(cafile=str(self.server.certificate))
+        context = self.tls
         if identity:
             context.load_cert_chain(self.directory / identity)
         with imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=context) as imap:
@@ -197,8 +193,7 @@ class Tokens(Scenario):
 
     def stranger(self) -> imaplib.IMAP4_SSL:
         """A client that has not logged in."""
-        context = ssl.create_default_context(cafile=str(self.server.certificate))
-        imap = imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=context)
+        imap = imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=self.tls)
         self.addCleanup(imap.shutdown)
         return imap
 
