@@ -26,8 +26,9 @@ from quantummail.imap.framing import (
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.redaction import ImapRedaction
 from quantummail.imap.responses import Farewell, printable
-from quantummail.imap.session import Session, UserSessions
+from quantummail.imap.session import Session
 from quantummail.imap.settings import ImapSettings
+from quantummail.imap.user_sessions import UserSessions
 from quantummail.wire.connection import Connection
 from quantummail.wire.deflate import Compressors, Deflate
 from quantummail.wire.factory import ConnectionFactory

@@ -9,11 +9,10 @@ from twisted.logger import Logger
 from quantummail.auth.login import Peer
 from quantummail.imap import capabilities, contexts
 from quantummail.imap.framing import Refused
-from quantummail.imap.grammar.charsets import OFFERED, BadCharset
-from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
-from quantummail.imap.grammar.mailbox import InvalidMailbox
+from quantummail.imap.grammar.cursor import BadSyntax, Cursor
 from quantummail.imap.modes import Modes
 from quantummail.imap.progress import INPROGRESS, LONG, Progress
+from quantummail.imap.refusals import refusal_of
 from quantummail.imap.registry import ANY, COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
@@ -30,69 +29,17 @@ if TYPE_CHECKING:
     from quantummail.imap.grammar.sequence import SequenceSet
     from quantummail.imap.notifying import Notification
     from quantummail.imap.settings import ImapSettings
+    from quantummail.imap.user_sessions import UserSessions
     from quantummail.store.records import Mailbox, User
     from quantummail.store.store import Store
 
 log = Logger(namespace="quantummail.imap")
-
-# RFC 5530, RFC 9208 for OVERQUOTA
-_CODES: dict[type[errors.StoreError], str] = {
-    errors.NoSuchMailbox: "NONEXISTENT",
-    errors.NoSuchUser: "UNAVAILABLE",
-    errors.NoSuchMessage: "EXPUNGEISSUED",
-    errors.AlreadyExists: "ALREADYEXISTS",
-    errors.InvalidName: "CANNOT",
-    errors.NotAllowed: "CANNOT",
-    errors.OverQuota: "OVERQUOTA",
-    errors.LimitReached: "LIMIT",
-    errors.Unavailable: "UNAVAILABLE",
-}
 
 # SELECT answers from the mailbox's counters where there are more messages than these
 _AT_ONCE = 1000
 # Commands that use neither the numbers nor the UIDs of messages
 _NUMBERLESS = frozenset(("CLOSE", "EXAMINE", "LIST", "SELECT", "STATUS", "UNSELECT"))
 _WITH_UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
-
-
-def refusal_of(error: Exception) -> Refusal | None:
-    """The reply that an exception means; None for those that nobody foresaw."""
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, BadSyntax):
-        return Refusal(str(error), response="BAD")
-    if isinstance(error, InvalidMailbox):
-        return Refusal(str(error), "CANNOT")
-    if isinstance(error, LimitExceeded):
-        return Refusal(str(error), "LIMIT")
-    if isinstance(error, BadCharset):
-        return Refusal("Unknown character set", f"BADCHARSET ({' '.join(OFFERED)})")
-    if isinstance(error, errors.StoreError):
-        return Refusal(str(error), _CODES.get(type(error), "UNAVAILABLE"))
-    return None
-
-
-class UserSessions:
-    """How many sessions each account has, over all listeners that share this object."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, int] = {}
-
-    def enter(self, user_id: int, limit: int) -> bool:
-        """Count one more, unless that would exceed the limit (0: none)."""
-        count = self._open.get(user_id, 0)
-        if limit and count >= limit:
-            return False
-        self._open[user_id] = count + 1
-        return True
-
-    def leave(self, user_id: int) -> None:
-        """One has ended."""
-        count = self._open.get(user_id, 0) - 1
-        if count > 0:
-            self._open[user_id] = count
-        else:
-            self._open.pop(user_id, None)
 
 
 class Session:
@@ -311,6 +258,8 @@ class Session:
     async def push(self, *, idle: bool) -> bool:
         """Tell a client that listens what is new; whether to look again."""
         if self.notification is not None:
+            # nothing that goes wrong now is the answer to a command
+            self.tag = ""
             return await self.notification.tell(idle=idle)
         if idle:
             await self.sync(expunges=True)

@@ -17,11 +17,11 @@ from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.results import ALL, Options, return_options
 from quantummail.imap.grammar.search import Query, search_query
 from quantummail.imap.grammar.sequence import SequenceSet, runs
+from quantummail.imap.refusals import refusal_of
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.responses import Refusal
 from quantummail.imap.results import Found, correlator, tell_extended, tell_list
 from quantummail.imap.searching import ROW_RANGES, ROW_TESTS, Search, Test
-from quantummail.imap.session import refusal_of
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
