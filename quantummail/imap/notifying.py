@@ -20,6 +20,7 @@ from quantummail.imap.hierarchy import Hierarchy, Shown, in_order
 from quantummail.imap.responses import Farewell
 from quantummail.imap.watched import Watched
 from quantummail.message.imap_string import astring
+from quantummail.store.errors import StoreError
 from quantummail.store.records import FlagState
 
 if TYPE_CHECKING:
@@ -162,12 +163,10 @@ class Notification:
             if self._annotated:
                 self._tell_entries()
             await session.wire.drained()
-        except Farewell:
-            raise
-        except Exception:  # the edge of what no command has asked for: there is no tag to answer
-            if session.midway or session.closed:
+        except StoreError as error:
+            if session.midway:
                 raise
-            self.log.failure("news cannot be told", connection=session.wire.connection_id)
+            self.log.warn("news cannot be told: {reason}", reason=str(error), connection=session.wire.connection_id)
             self._overflow()
         return True
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PRIVATE, SHARED = "/private", "/shared"
 # RFC 6154 section 4: this one is a column of the mailbox
 SPECIAL_USE = "/private/specialuse"
+# Of all annotations of an account's mailboxes, of those that one user gives the server: they are in no quota
+MOST_OCTETS = 16 * 1024 * 1024
 # The reader of shared annotations
 _EVERYBODY = 0
 
@@ -225,7 +227,21 @@ def _set_txn(
             connection.execute(delete(table).where(here, table.c.entry.in_(gone[start : start + PAGE])))
         for entry, value in chosen.items():
             if value is not None and entry in there:
+                _check_octets_txn(connection, table, key, reader, len(value))
                 connection.execute(update(table).where(here, table.c.entry == entry).values(value=value))
         if new:
+            _check_octets_txn(connection, table, key, reader, sum(len(chosen[entry] or b"") for entry in new))
             connection.execute(
                 insert(table), [{**key, "reader_id": reader, "entry": entry, "value": chosen[entry]} for entry in new])
+
+
+def _check_octets_txn(
+    connection: Connection, table: Table, key: Mapping[str, int], reader_id: int, more: int
+) -> None:
+    """Raise TooManyAnnotations if so many octets more are too many."""
+    if not more:
+        return
+    condition = table.c.account_id == key["account_id"] if key else table.c.reader_id == reader_id
+    octets = connection.execute(select(func.sum(func.length(table.c.value))).where(condition)).scalar()
+    if int(octets or 0) + more > MOST_OCTETS:
+        raise TooManyAnnotations("there is no room for more annotations")

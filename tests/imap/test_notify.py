@@ -11,6 +11,7 @@ from quantummail.store.flags import SEEN
 from tests.auth.accounts import PASSWORDS
 from tests.imap.case import NAME, PASSWORD, ImapCase
 from tests.support.stores import make_user, now
+from tests.support.transport import MemoryTransport
 
 ALL = "(personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
 
@@ -137,7 +138,31 @@ class OtherMailboxesTests(NotifyCase):
         self.assertRegex(self.heard(self.listener_), r"\A\* OK \[NOTIFICATIONOVERFLOW\] [^\r]*\r\n\Z")
         self.deliver(mailbox="Sent")
         self.assertEqual(self.say(self.listener_, "a NOOP"), "a OK NOOP completed\r\n")
-        self.assertEqual(len(self.flushLoggedErrors(Unavailable)), 1)
+
+    def test_mistake(self) -> None:
+        """A mistake of ours is logged, and is not taken for the answer to a command."""
+        self.say(self.listener_, "a NOOP")
+        self.notify(ALL)
+
+        async def failing(*_args: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(self.store.mailboxes, "some", failing)
+        self.deliver(mailbox="Sent")
+        self.assertRegex(self.heard(self.listener_), r"\A\* NO \[SERVERBUG\] [^\r]*\r\n\Z")
+        self.assertEqual(self.say(self.listener_, "b NOOP"), "b OK NOOP completed\r\n")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_hung_up(self) -> None:
+        """A client that goes while it does not read leaves nothing behind, not even in the log."""
+        self.notify(ALL)
+        transport = self.listener_.transport
+        assert isinstance(transport, MemoryTransport)
+        transport.full()
+        self.deliver(mailbox="Sent")
+        transport.lose()
+        self.assertEqual(self.store.account_changes.watched(), ([], []))
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_too_many(self) -> None:
         """A request beyond all measure is refused (RFC 5465 3.1)."""

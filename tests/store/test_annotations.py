@@ -6,6 +6,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from quantummail.store import annotations as module
 from quantummail.store import usefile
 from quantummail.store.account_changes import AccountNews
 from quantummail.store.annotations import SPECIAL_USE, Annotated, Asked, TooManyAnnotations
@@ -70,6 +71,16 @@ class AnnotationsTests(SynchronousTestCase):
         self.set({"/private/a": None, "/private/c": b"", "/private/b": b"new"}, most=2)
         self.assertEqual(list(self.get("/private", depth=None).values), ["/private/b", "/private/c"])
 
+    def test_too_big(self) -> None:
+        """All annotations of an account together have a limit, too: they are in no quota."""
+        self.patch(module, "MOST_OCTETS", 10)
+        self.set({"/private/a": b"12345"})
+        self.set({"/private/a": b"54321"}, name="Sent")
+        for values in ({"/private/a": b"1"}, {"/private/b": b"1"}, {"/shared/b": b"1"}):
+            self.assertRaises(TooManyAnnotations, self.set, values)
+        self.set({"/private/a": None})
+        self.set({"/shared/b": b"12345"})
+
     def test_follow_the_mailbox(self) -> None:
         """Annotations go with a mailbox that is renamed, and away with one that is deleted."""
         now(self.store.mailboxes.create(self.user.id, "a"))
@@ -82,10 +93,10 @@ class AnnotationsTests(SynchronousTestCase):
 
     def test_no_mailbox(self) -> None:
         """A mailbox that is gone has no annotations, and gets none."""
-        annotations = self.store.annotations
+        kept = self.store.annotations
         for asking in (
-            annotations.of_mailbox(self.user.id, 999, self.user.id, Asked(["/private/a"])),
-            annotations.annotate_mailbox(self.user.id, 999, self.user.id, {"/private/a": b""}, 10),
+            kept.of_mailbox(self.user.id, 999, self.user.id, Asked(["/private/a"])),
+            kept.annotate_mailbox(self.user.id, 999, self.user.id, {"/private/a": b""}, 10),
         ):
             self.assertRaises(NoSuchMailbox, now, asking)
 
@@ -99,13 +110,13 @@ class AnnotationsTests(SynchronousTestCase):
 
     def test_server(self) -> None:
         """The server has annotations too: everybody's own, and shared ones."""
-        annotations, asked = self.store.annotations, Asked(["/private/a", "/shared/a"])
-        now(annotations.annotate_server(self.user.id, {"/private/a": b"mine", "/shared/a": b"ours"}, 1))
-        self.assertEqual(now(annotations.of_server(self.user.id, asked)).values,
+        kept, asked = self.store.annotations, Asked(["/private/a", "/shared/a"])
+        now(kept.annotate_server(self.user.id, {"/private/a": b"mine", "/shared/a": b"ours"}, 1))
+        self.assertEqual(now(kept.of_server(self.user.id, asked)).values,
                          {"/private/a": b"mine", "/shared/a": b"ours"})
-        self.assertEqual(now(annotations.of_server(99, asked)).values, {"/shared/a": b"ours"})
+        self.assertEqual(now(kept.of_server(99, asked)).values, {"/shared/a": b"ours"})
         self.assertRaises(
-            TooManyAnnotations, now, annotations.annotate_server(self.user.id, {"/private/b": b""}, 1))
+            TooManyAnnotations, now, kept.annotate_server(self.user.id, {"/private/b": b""}, 1))
 
     def test_told(self) -> None:
         """Watchers of the account learn which entries were touched."""
