@@ -84,6 +84,62 @@ class DeliverySection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSection:
+    """Whom we ask for names. Mail is best served by a resolver on the same machine that validates (unbound)."""
+
+    servers: tuple[Endpoint, ...] = key(values.SERVERS, "", (
+        "Recursive resolvers, the best first; empty: those of /etc/resolv.conf."))
+    timeout: float = key(values.DURATION, "5s", "How long one resolver may take for one answer; each is asked twice.")
+    validating: str = key(values.one_of("auto", "yes", "no"), "auto", (
+        "Whether the resolvers check DNSSEC and nobody can change their answers on the way: only then DANE is "
+        "used. auto: if all of them are on this machine."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingSection:
+    """How mail goes to other servers."""
+
+    routes: tuple[str, ...] = key(values.RULES, "", (
+        "Where mail goes that is not delivered here or by MX; the first rule that applies counts. A pattern is a "
+        "domain, `.domain` for everything below it, an address, or `*`; with `from` it is about the sender. A "
+        "target is `mx`, `smtp://host:port`, `submission://user@host`, `submissions://user@host`, "
+        "`lmtp://host:port` or `lmtp:/path/of/socket`, with `?tls=` none, opportunistic, encrypt or verify. A "
+        "smarthost for everything is `* submission://user@relay.example`."))
+    credentials: Path | None = key(values.OPTIONAL_PATH, "", (
+        "A file with `user@host password` in each line, for the targets of `routes`; readable by us alone."))
+    ipv4: str = key(values.ADDRESS, "", "The local address that mail goes out from; empty: what the system chooses.")
+    ipv6: str = key(values.ADDRESS, "", "The same for IPv6.")
+    family: str = key(values.one_of("any", "ipv4", "ipv6"), "any", (
+        "Which addresses of mail hosts are tried: any begins with IPv6."))
+    port: int = key(values.PORT, "25", "The port of other servers; another one than 25 is for test networks.")
+    address_literals: bool = key(values.YES_NO, "no", "Whether mail may go to `user@[192.0.2.1]`.")
+    connections_per_operator: int = key(values.POSITIVE, "20", (
+        "Connections at once to the mail hosts of one operator, whatever domains it serves."))
+    messages_per_connection: int = key(values.POSITIVE, "100", "Messages in one connection.")
+    idle: float = key(values.DURATION, "5s", "How long a connection is kept open for the next message.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSection:
+    """Mail that was accepted and is not delivered yet."""
+
+    first_retry: float = key(values.DURATION, "4m", (
+        "The wait before the second attempt; each further one is twice as long."))
+    longest_wait: float = key(values.DURATION, "4h", "No wait between attempts is longer.")
+    lifetime: float = key(values.DURATION, "5d", (
+        "How long delivery is tried before the sender gets a bounce; RFC 5321 asks for 4 to 5 days."))
+    warn_after: float = key(values.DURATION, "4h", "When the sender is warned that it takes long.")
+    warn: str = key(values.one_of("always", "asked", "never"), "always", (
+        "Who is warned: every sender, those who asked for it (NOTIFY=DELAY), or nobody."))
+    deliveries: int = key(values.POSITIVE, "100", "Messages that are tried at the same time.")
+    deliveries_per_destination: int = key(values.POSITIVE, "20", "How many of them for one destination.")
+    in_memory: int = key(values.POSITIVE, "10000", (
+        "Recipients that wait in memory; more wait in the database."))
+    keep_history: float = key(values.DURATION, "30d", (
+        "How long it is kept what became of messages, attempt by attempt."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSection:
     """How fast passwords may be guessed. These limits hold for all protocols together."""
 
@@ -282,6 +338,9 @@ class Config:
     database: DatabaseSection
     storage: StorageSection
     delivery: DeliverySection
+    dns: DnsSection
+    sending: SendingSection
+    queue: QueueSection
     login: LoginSection
     oauth: OAuthSection
     tls: TLSSection
@@ -306,7 +365,8 @@ class Config:
 
 SECTIONS: dict[str, type] = {
     "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
-    "delivery": DeliverySection, "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
+    "delivery": DeliverySection, "dns": DnsSection, "sending": SendingSection, "queue": QueueSection,
+    "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
     "submission": SubmissionSection, "submissions": SubmissionSection,
     "lmtp": LmtpSection, "lmtps": LmtpSection, "imap": ImapSection, "imaps": ImapSection,
     "pop3": Pop3Section, "pop3s": Pop3Section,

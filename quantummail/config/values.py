@@ -239,6 +239,29 @@ def _endpoints(text: str) -> tuple[Endpoint, ...]:
     return tuple(endpoint(item.strip()) for item in text.split(",") if item.strip())
 
 
+def _servers(text: str) -> tuple[Endpoint, ...]:
+    """Resolvers: addresses, with port 53 where none is given."""
+    found = []
+    for item in re.split(r"[\s,]+", text.strip()):
+        if not item:
+            continue
+        try:
+            found.append(Endpoint("tcp", str(ipaddress.ip_address(item.strip("[]"))), 53))
+        except ValueError:
+            found.append(endpoint(item))
+    if any(one.kind != "tcp" for one in found):
+        raise ValueError
+    return tuple(found)
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(item.split()) for item in text.split(",") if item.strip())
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text)) if text else ""
+
+
 def _mode(text: str) -> int:
     if not re.fullmatch(r"0?[0-7]{3}", text):
         raise ValueError
@@ -281,4 +304,8 @@ PAIRS = Kind("`certificate private_key` pairs of paths, separated by commas", _p
 ENDPOINTS = Kind(
     "`address:port`, `[IPv6 address]:port`, `unix:/path`, `systemd` or `fd:NAME`, separated by commas",
     _endpoints)
+SERVERS = Kind("addresses of resolvers, `address` or `address:port`, separated by commas, or empty", _servers)
+RULES = Kind("`pattern target` or `from pattern target`, separated by commas", _rules)
+ADDRESS = Kind("an IP address, or empty", _address)
+PORT = whole_number(1, 65535)
 MODE = Kind("permissions in octal, such as 0660", _mode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,11 +33,19 @@ class Outcome:
     """It was not stored because of the account's quota."""
     repeated: bool = False
     """It was stored when it came before."""
+    queued: bool = False
+    """It is in the queue, for others."""
 
     @property
     def good(self) -> bool:
         """Whether the account has the message."""
-        return self.stored is not None or self.repeated
+        return self.stored is not None or self.repeated or self.queued
+
+
+OTHERS = "others"
+"""Stands for all recipients elsewhere, in place of an account's address."""
+Onward = Callable[[], Awaitable[None]]
+"""Hands a message to the queue for others; raises StoreError."""
 
 
 class LocalDelivery:
@@ -51,17 +59,23 @@ class LocalDelivery:
 
     async def deliver_once(
         self, envelope: Envelope, targets: Mapping[str, Target], heading: bytes, body: SpooledBody,
-        body_start: int = 0,
+        body_start: int = 0, onward: Onward | None = None,
     ) -> list[Outcome]:
-        """Like `deliver`, but who got the message when it failed for others does not get it again."""
+        """Like `deliver`, but who got the message when it failed for others does not get it again.
+
+        :param onward: what else has to be done with the message. It counts like one more account.
+        """
         holders = await self._repetitions.holders(envelope, body)
         missing = {account: target for account, target in targets.items() if account not in holders}
-        outcomes = [Outcome(account, None, repeated=True) for account in targets if account in holders]
+        wanted = [*targets, OTHERS] if onward is not None else list(targets)
+        outcomes = [Outcome(account, None, repeated=True) for account in wanted if account in holders]
         for outcome in outcomes:
             self.log.info("message {id} is repeated: {account} has it already", id=envelope.id,
                           account=outcome.account, connection=envelope.client.connection,
                           client=envelope.client.address)
         outcomes += await self.deliver(envelope, missing, heading, body, body_start)
+        if onward is not None and OTHERS not in holders:
+            outcomes.append(await self.hand_on(envelope, onward))
         good = [outcome.account for outcome in outcomes if outcome.good]
         if 0 < len(good) < len(outcomes):
             await self._repetitions.remember(envelope, body, holders.union(good))
@@ -82,6 +96,16 @@ class LocalDelivery:
             self._outcome(envelope, account, result, len(heading) + body.size - body_start)
             for account, result in zip(targets, results, strict=True)
         ]
+
+    async def hand_on(self, envelope: Envelope, onward: Onward) -> Outcome:
+        """Hand a message to the queue; what came of it, in the words of a delivery."""
+        try:
+            await onward()
+        except StoreError as error:
+            self.log.warn("message {id} is not queued: {reason}", id=envelope.id, reason=str(error),
+                          connection=envelope.client.connection, client=envelope.client.address)
+            return Outcome(OTHERS, None, str(error))
+        return Outcome(OTHERS, None, queued=True)
 
     def _outcome(self, envelope: Envelope, account: str, result: Appended | Exception, size: int) -> Outcome:
         sender = str(envelope.sender.address) if envelope.sender.address is not None else ""

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
-from quantummail.reception.recipients import NOT_OURS, Recipients, reply_for
+from quantummail.reception.recipients import NOT_OURS, UNKNOWN, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.reply import NO_ROOM, Reply
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.reception.onward import Onward
     from quantummail.smtp.login import Exchange
     from quantummail.smtp.receiver import Content
+    from quantummail.store.directory import Resolution
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.store import Store
 
@@ -46,10 +48,11 @@ class MXReceiver:
     log: ClassVar[Logger] = Logger(namespace="quantummail.reception")
 
     def __init__(
-        self, store: Store, delivery: LocalDelivery, settings: ReceptionSettings, clock: IReactorTime
+        self, store: Store, delivery: LocalDelivery, onward: Onward, settings: ReceptionSettings, clock: IReactorTime
     ) -> None:
         self._store = store
         self._delivery = delivery
+        self._onward = onward
         self._settings = settings
         self._clock = clock
         self._recipients = Recipients(store.directory)
@@ -63,12 +66,18 @@ class MXReceiver:
     async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
         """Our own recipients only; who guesses addresses waits."""
         found = await self._recipients.resolve(recipient)
-        reply = self._recipients.accept(sender, recipient, found) if found.ours else NOT_OURS
+        reply = self._accept(sender, recipient, found) if found.ours else NOT_OURS
         if not reply.positive:
             self.log.info("recipient <{recipient}> of {client} refused: {code} {status}", code=reply.code,
                           recipient=str(recipient.address), client=client.address, status=reply.status,
                           connection=client.connection)
             await self._tarpit(reply)
+        return reply
+
+    def _accept(self, sender: Sender, recipient: Recipient, found: Resolution) -> Reply:
+        reply = self._recipients.accept(sender, recipient, found)
+        if reply == UNKNOWN:
+            return self._onward.bounce(sender, recipient, self._recipients) or reply
         return reply
 
     async def _tarpit(self, reply: Reply) -> None:
@@ -90,15 +99,17 @@ class MXReceiver:
 
     async def _deliver(self, envelope: Envelope, content: Content) -> Reply:
         body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
-        if has_looped(await body.head(64 * 1024), self._settings.max_hops):
+        head = await body.head(64 * 1024)
+        if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
             return TOO_MANY_HOPS
+        trace = self._trace(envelope)
+        onward = self._onward.all_of(envelope, self._recipients, trace, body, source="smtp")
         outcomes = await self._delivery.deliver_once(
-            envelope, self._recipients.targets(envelope), self._heading(envelope), body
-        )
+            envelope, self._recipients.targets(envelope), final_delivery(envelope) + trace, body, onward=onward)
         return reply_for(envelope.id, outcomes)
 
-    def _heading(self, envelope: Envelope) -> bytes:
-        return final_delivery(envelope) + received(envelope, self._settings.hostname, time.time())
+    def _trace(self, envelope: Envelope) -> bytes:
+        return received(envelope, self._settings.hostname, time.time())
 
     def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
         """Strangers do not log in here."""
@@ -120,9 +131,15 @@ class LMTPReceiver(MXReceiver):
     async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
         """Deliver, and say for each recipient what became of it."""
         body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
-        if has_looped(await body.head(64 * 1024), self._settings.max_hops):
+        head = await body.head(64 * 1024)
+        if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
             return [TOO_MANY_HOPS] * len(envelope.recipients)
+        trace = self._trace(envelope)
         outcomes = await self._delivery.deliver(
-            envelope, self._recipients.targets(envelope), self._heading(envelope), body
-        )
-        return self._recipients.replies(envelope, outcomes)
+            envelope, self._recipients.targets(envelope), final_delivery(envelope) + trace, body)
+        others = {
+            recipient: await self._delivery.hand_on(
+                envelope, self._onward.forward(envelope, recipient, targets, trace, body))
+            for recipient, targets in self._recipients.forwards.items()
+        }
+        return self._recipients.replies(envelope, outcomes, others)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
     from quantummail.reception.mx import ReceptionSettings
+    from quantummail.reception.onward import Onward
     from quantummail.smtp.login import Exchange
     from quantummail.smtp.receiver import Content
     from quantummail.store.records import User
@@ -38,7 +39,6 @@ LOGIN_FIRST = Reply(530, "5.7.0", "Authentication required")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 LOGIN_FAILED = Reply(535, "5.7.8", "Authentication failed: wrong user name or password")
 LOGIN_UNAVAILABLE = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
-NOT_YET = Reply(550, "5.7.1", "Sending to other domains is not possible yet: only local recipients")
 HEADER_TOO_LONG = Reply(552, "5.6.0", f"The header is longer than {MAX_OCTETS} octets")
 CANNOT_VERIFY = Reply(252, "2.1.5", "Cannot verify the user")
 KNOWN = Reply(250, "2.1.5", "Recipient known")
@@ -53,6 +53,7 @@ class SubmissionReceiver:
         self,
         store: Store,
         delivery: LocalDelivery,
+        onward: Onward,
         authenticator: Authenticator,
         settings: ReceptionSettings,
         protocol: str = "submission",
@@ -62,6 +63,7 @@ class SubmissionReceiver:
         """
         self._store = store
         self._delivery = delivery
+        self._onward = onward
         self._authenticator = authenticator
         self._settings = settings
         self._protocol = protocol
@@ -105,9 +107,12 @@ class SubmissionReceiver:
         return SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
 
     async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
-        """Our own recipients; the others have to wait until this server sends mail."""
+        """Our own recipients, and everybody else's."""
         found = await self._recipients.resolve(recipient)
-        reply = self._recipients.accept(sender, recipient, found) if found.ours else NOT_YET
+        if found.ours:
+            reply = self._recipients.accept(sender, recipient, found)
+        else:
+            reply = self._recipients.accept_outside(recipient)
         if not reply.positive:
             self.log.info("recipient <{recipient}> of {user} refused: {code} {status}", code=reply.code,
                           recipient=str(recipient.address), user=client.user, status=reply.status,
@@ -139,7 +144,7 @@ class SubmissionReceiver:
         if end == len(head) < body.size:
             return [HEADER_TOO_LONG]
         end = fields_end(head[:end])
-        if has_looped(head, self._settings.max_hops):
+        if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
             return [TOO_MANY_HOPS]
         now = time.time()
         try:
@@ -149,10 +154,13 @@ class SubmissionReceiver:
                           reason=refusal.reply.text, connection=envelope.client.connection,
                           client=envelope.client.address)
             return [refusal.reply]
-        heading = final_delivery(envelope) + received(envelope, self._settings.hostname, now) + header
+        heading = received(envelope, self._settings.hostname, now) + header
+        onward = self._onward.all_of(
+            envelope, self._recipients, heading, body, body_start=end, source=self._protocol,
+            account_id=self._login[0] if self._login is not None else None)
         outcomes = await self._delivery.deliver_once(
-            envelope, self._recipients.targets(envelope), heading, body, body_start=end
-        )
+            envelope, self._recipients.targets(envelope), final_delivery(envelope) + heading, body, body_start=end,
+            onward=onward)
         return [reply_for(envelope.id, outcomes)]
 
 

@@ -15,6 +15,7 @@ from quantummail.imap.settings import ImapSettings
 from quantummail.pop3.maildrops import Maildrops
 from quantummail.pop3.server import POP3Factory, Pop3Settings
 from quantummail.service.logins import introspection, methods
+from quantummail.service.outbound import Outbound
 from quantummail.service.receivers import Receivers
 from quantummail.smtp.server import SMTPFactory
 from quantummail.smtp.settings import SmtpSettings
@@ -56,7 +57,8 @@ class Parts:
         self._authenticator = Authenticator(
             self._store.users, self._hashing, reactor, _login_limits(config), methods(config),
             introspection(config, reactor))
-        self._receivers = Receivers(config, self._store, self._authenticator, reactor)
+        self._outbound = Outbound(config, self._store, reactor)
+        self._receivers = Receivers(config, self._store, self._authenticator, self._outbound, reactor)
         self._sessions = UserSessions()
         self._maildrops = Maildrops(self._store)
         self._factories: list[ConnectionFactory] = []
@@ -68,6 +70,7 @@ class Parts:
         """Start what has threads, and recover what a crash left behind."""
         self._hashing.start()
         await self._store.start(serving=True)
+        self._outbound.start()
         self._authenticator.methods.secret = server_secret(self._config.server.data_dir / "secret")
         await self._authenticator.methods.look()
         self._recorder.start()
@@ -75,6 +78,7 @@ class Parts:
     async def stop(self) -> None:
         """Finish, and close the store."""
         self._recorder.stop()
+        await self._outbound.stop()
         self._hashing.stop()
         await self._store.stop()
 

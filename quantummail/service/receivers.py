@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantummail.delivery.local import LocalDelivery
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
+from quantummail.reception.onward import Onward
 from quantummail.reception.submission import SubmissionReceiver
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from quantummail.auth.login import Authenticator
     from quantummail.config import Config
+    from quantummail.service.outbound import Outbound
     from quantummail.smtp.receiver import Receiver
     from quantummail.store.store import Store
 
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 class Receivers:
     """Makes a receiver for each connection."""
 
-    def __init__(self, config: Config, store: Store, authenticator: Authenticator, clock: Any) -> None:
+    def __init__(
+        self, config: Config, store: Store, authenticator: Authenticator, outbound: Outbound, clock: Any
+    ) -> None:
         self._store = store
+        self._onward = Onward(outbound.queue, outbound.forwarding)
         self._authenticator = authenticator
         self._clock = clock
         self._delivery = LocalDelivery(store.messages, clock)
@@ -34,6 +39,7 @@ class Receivers:
         """What makes the receivers of a listener."""
         if name in ("submission", "submissions"):
             return partial(
-                SubmissionReceiver, self._store, self._delivery, self._authenticator, self._settings, name)
+                SubmissionReceiver, self._store, self._delivery, self._onward, self._authenticator, self._settings,
+                name)
         receiver = LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver
-        return partial(receiver, self._store, self._delivery, self._settings, self._clock)
+        return partial(receiver, self._store, self._delivery, self._onward, self._settings, self._clock)

@@ -28,7 +28,7 @@ from quantummail.store.recent import Recent
 from quantummail.store.records import Appended, Changes, Copied, FlagChange, Message, Snapshot
 from quantummail.store.removals import remove_txn
 from quantummail.store.storing import NewMessage, Target, store_files
-from quantummail.store.tables import accounts, mailboxes
+from quantummail.store.tables import accounts, mailboxes, messages
 from quantummail.store.transaction import Work
 from quantummail.store.unfinished import Unfinished
 from quantummail.store.vanished import Vanished
@@ -222,6 +222,10 @@ class Messages:
             self._threads.submit(lambda: self._intake.take([write]))
         return [await outcome for outcome in outcomes]
 
+    async def holders(self, email_id: str, account_ids: Sequence[int]) -> set[int]:
+        """Those of the accounts that have a message with this EMAILID, in any mailbox."""
+        return await self._database.run(_holders_txn, email_id, account_ids)
+
     async def room_for(self, account_id: int, size: int) -> None:
         """Raise `OverQuota` if a message of this size does not fit."""
         await self._database.run(_room_txn, account_id, size)
@@ -249,6 +253,12 @@ def _directory_txn(connection: Connection, account_id: int, mailbox_id: int) -> 
     if directory is None:
         raise NoSuchMailbox("the mailbox does not exist (any more)")
     return str(directory)
+
+
+def _holders_txn(connection: Connection, email_id: str, account_ids: Sequence[int]) -> set[int]:
+    return set(connection.execute(
+        select(messages.c.account_id).where(messages.c.account_id.in_(account_ids), messages.c.email_id == email_id)
+    ).scalars())
 
 
 def _room_txn(connection: Connection, account_id: int, size: int) -> None:

@@ -57,6 +57,11 @@ class Outgoing:
         self.owner = new_id()
         """Who holds the leases of this process."""
 
+    @property
+    def directory(self) -> str:
+        """Where the octets are."""
+        return self._files.directory
+
     async def start(self) -> None:
         """A server, the only one, makes due what an earlier one was trying when it ended."""
         count = await self._database.write(rows.release_txn, int(time.time()), True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -12,15 +13,21 @@ from twisted.trial.unittest import SynchronousTestCase
 from quantummail.auth.exchanges import PlainExchange
 from quantummail.auth.login import Authenticator, LoginFailed, LoginUnavailable, Peer
 from quantummail.auth.sessions import End
+from quantummail.delivery.forwarding import Forwarding
 from quantummail.delivery.local import LocalDelivery
+from quantummail.delivery.route import Routes
 from quantummail.message.address import Address
 from quantummail.message.envelope import Client, Envelope, Recipient, Sender
 from quantummail.message.ids import new_id
+from quantummail.message.srs import Rewriting
+from quantummail.queue.queue import Queue
 from quantummail.reception.hops import has_looped
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
+from quantummail.reception.onward import Onward
 from quantummail.reception.submission import SubmissionReceiver
 from quantummail.smtp.login import Outcome
 from quantummail.smtp.reply import Reply
+from quantummail.store.outgoing_records import Claimed
 from quantummail.store.records import User
 from quantummail.tls.channel import Channel
 from tests.store.messages import PLAIN, box, content, uids
@@ -75,11 +82,32 @@ class ReceptionCase(SynchronousTestCase):
         now(self.store.aliases.add("away@example.test", ["x@elsewhere.test"]))
         self.delivery = LocalDelivery(self.store.messages, self.clock)
         self.logins = Logins({("alice@example.test", "right"): self.alice})
-        self.mx = MXReceiver(self.store, self.delivery, SETTINGS, self.clock)
-        self.lmtp = LMTPReceiver(self.store, self.delivery, SETTINGS, self.clock)
+        self.queue = Queue(self.store.outgoing, Routes(), self.store.directory)
+        self.forwarding = Forwarding(
+            "mail.example.test", Rewriting(b"key"), self.store.bodies, self.queue.destination, self.queue.enqueue)
+        self.onward = Onward(self.queue, self.forwarding)
+        self.mx = MXReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
+        self.lmtp = LMTPReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
         self.submission = SubmissionReceiver(
-            self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS)
+            self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS)
         self.client = STRANGER
+
+    def queued(self, destination: str) -> list[Claimed]:
+        """What waits for a destination."""
+        return now(self.store.outgoing.claim(destination, horizon=10_000, limit=100))
+
+    def octets(self, claimed: Claimed) -> bytes:
+        """Of a queued message."""
+        async def read() -> bytes:
+            return await self.store.outgoing.read(claimed.message.id, 0, claimed.message.size)
+
+        return now(read())
+
+    def inbox(self, user: User) -> int:
+        """The id of a user's INBOX."""
+        found = now(self.store.mailboxes.find(user.id, "INBOX"))
+        assert found is not None
+        return found.id
 
     def as_alice(self) -> None:
         """Alice is logged in."""
@@ -128,7 +156,7 @@ class MXTests(ReceptionCase):
             ("nobody@example.test", 550, "5.1.1"),
             ("alice@elsewhere.test", 550, "5.7.1"),
             ("bob@example.test", 550, "5.2.1"),
-            ("away@example.test", 550, "5.7.1"),
+            ("away@example.test", 250, "2.1.5"),
             ("abuse@example.test", 550, "5.1.1"),
         ):
             self.mx._unknown = 0
@@ -234,6 +262,55 @@ class MXTests(ReceptionCase):
         self.assertEqual(now(self.mx.vrfy(self.client, "alice@example.test")).code, 252)
 
 
+class ForwardTests(ReceptionCase):
+    """Aliases that lead elsewhere."""
+
+    def test_forwarded(self) -> None:
+        """The message goes on under a reverse-path of ours, as it came behind our trace fields."""
+        (reply,) = self.send(self.mx, ["away@example.test"])
+        self.assertEqual((reply.code, reply.text.split(" as ")[0]), (250, "Ok: queued"))
+        (claimed,) = self.queued("elsewhere.test")
+        self.assertEqual([one.address for one in claimed.recipients], ["x@elsewhere.test"])
+        self.assertTrue(claimed.message.sender.startswith("SRS0="))
+        self.assertTrue(claimed.message.sender.endswith("@example.test"))
+        octets = self.octets(claimed)
+        self.assertTrue(octets.startswith(b"Delivered-To: away@example.test\r\nReceived: by "))
+        self.assertTrue(octets.endswith(PLAIN))
+
+    def test_here_and_there(self) -> None:
+        """An alias may lead to both; a null reverse-path stays null."""
+        now(self.store.aliases.add("some@example.test", ["bob@example.test", "x@elsewhere.test"]))
+        (reply,) = self.send(self.mx, ["some@example.test"], sender=None)
+        self.assertEqual((reply.code, reply.text.split(" as ")[0]), (250, "Ok: delivered"))
+        (claimed,) = self.queued("elsewhere.test")
+        self.assertEqual(claimed.message.sender, "")
+
+    def test_bounce(self) -> None:
+        """The bounce of a forwarded message goes to who sent it, and is no way for anything else."""
+        self.send(self.mx, ["away@example.test"])
+        (claimed,) = self.queued("elsewhere.test")
+        address = claimed.message.sender
+        self.assertEqual(self.rcpt(self.mx, address, Sender(Address("x", "y.test"))).status, "5.7.1")
+        self.assertEqual(self.rcpt(self.mx, address.replace("carol", "victim")).status, "5.1.1")
+        (reply,) = self.send(self.mx, [address], sender=None)
+        self.assertEqual(reply.code, 250)
+        (bounce,) = self.queued("elsewhere.test")
+        self.assertEqual((bounce.message.sender, [one.address for one in bounce.recipients]),
+                         ("", ["carol@elsewhere.test"]))
+
+    def test_circle(self) -> None:
+        """A message that the alias had before does not go round again."""
+        (reply,) = self.send(self.mx, ["away@example.test"], b"Delivered-To: AWAY@example.test\r\n" + PLAIN)
+        self.assertEqual(reply.status, "5.4.6")
+        self.assertEqual(self.queued("elsewhere.test"), [])
+
+    def test_lmtp(self) -> None:
+        """Each recipient has its own answer, also where it leads elsewhere."""
+        replies = self.send(self.lmtp, ["away@example.test", "bob@example.test"])
+        self.assertEqual([reply.code for reply in replies], [250, 250])
+        self.assertEqual(len(self.queued("elsewhere.test")), 1)
+
+
 class LMTPTests(ReceptionCase):
     """Mail that a local program hands over."""
 
@@ -297,7 +374,7 @@ class SubmissionTests(ReceptionCase):
         """The log is told which listener it was."""
         for name in ("submission", "submissions"):
             receiver = SubmissionReceiver(
-                self.store, self.delivery, cast("Authenticator", self.logins), SETTINGS, name)
+                self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS, name)
             self.login(receiver=receiver)
             self.assertEqual(self.logins.where, Peer(name, "192.0.2.1", "c1", None, self.end))
 
@@ -315,10 +392,39 @@ class SubmissionTests(ReceptionCase):
         self.assertEqual(now(self.submission.mail(self.client, Sender(None))).code, 250)
 
     def test_remote(self) -> None:
-        """Recipients elsewhere are refused, and told why."""
+        """Recipients elsewhere get it through the queue, in one message, together with our own in their mailboxes."""
         self.as_alice()
-        reply = self.rcpt(self.submission, "x@elsewhere.test")
-        self.assertEqual((reply.code, reply.status), (550, "5.7.1"))
+        (reply,) = self.send(self.submission, ["x@elsewhere.test", "bob@example.test", "y@elsewhere.test"],
+                             sender="alice@example.test")
+        self.assertEqual((reply.code, reply.text.split(" as ")[0]), (250, "Ok: delivered"))
+        (claimed,) = self.queued("elsewhere.test")
+        self.assertEqual([one.address for one in claimed.recipients], ["x@elsewhere.test", "y@elsewhere.test"])
+        self.assertEqual((claimed.message.sender, claimed.message.lane), ("alice@example.test", "alice@example.test"))
+        octets = self.octets(claimed)
+        self.assertTrue(octets.startswith(b"Received: from laptop"))
+        self.assertNotIn(b"Return-Path", octets)
+
+    def test_only_remote(self) -> None:
+        """Who only writes to others is told that it is queued."""
+        self.as_alice()
+        (reply,) = self.send(self.submission, ["x@elsewhere.test"], sender="alice@example.test")
+        self.assertEqual((reply.code, reply.text.split(" as ")[0]), (250, "Ok: queued"))
+
+    def test_queue_fails(self) -> None:
+        """What cannot be queued is tried again by the sender; who has it does not get it twice."""
+        self.as_alice()
+        path = self.store.outgoing.directory
+        os.rename(path, path + ".away")
+        recipients = ["x@elsewhere.test", "bob@example.test"]
+        octets = b"From: alice@example.test\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\nx\r\n"
+        (reply,) = self.send(self.submission, recipients, octets, sender="alice@example.test")
+        self.assertEqual(reply.code, 451)
+        os.rename(path + ".away", path)
+        (reply,) = self.send(self.submission, recipients, octets, sender="alice@example.test")
+        self.assertEqual(reply.code, 250)
+        self.assertEqual(len(self.queued("elsewhere.test")), 1)
+        self.assertEqual(len(now(self.store.messages.open(
+            self.bob.id, self.inbox(self.bob), claim_recent=False)).uids), 1)
 
     def test_completed(self) -> None:
         """What is missing is added, Bcc is gone, the text is as it was."""

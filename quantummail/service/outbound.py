@@ -1,0 +1,134 @@
+"""Everything that sends mail: resolver, routes, queue, worker; put together from the configuration."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from quantummail.delivery.forwarding import Forwarding
+from quantummail.delivery.hosts import Hosts, Opportunistic
+from quantummail.delivery.queued import QueuedDelivery
+from quantummail.delivery.remote import RemoteDelivery, RemoteSettings, Source
+from quantummail.delivery.route import BadRoute, Routes, Rule, parse_credentials, parse_rule
+from quantummail.dns.resolver import Resolver
+from quantummail.dns.servers import system_servers
+from quantummail.message.srs import Rewriting
+from quantummail.queue.bounces import Bounces
+from quantummail.queue.queue import Queue, QueueDeliveries
+from quantummail.queue.schedule import Schedule
+from quantummail.queue.worker import QueueSettings, Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantummail.config import Config
+    from quantummail.dns.exchange import Family
+    from quantummail.smtp.client_session import Login
+    from quantummail.store.store import Store
+
+
+class Outbound:
+    """The parts that send. `queue` is what the ways in hand mail to."""
+
+    def __init__(self, config: Config, store: Store, reactor: Any) -> None:
+        """Raises `BadRoute` for routes that cannot be understood."""
+        sending, hostname = config.sending, config.server.hostname
+        routes = Routes(read_rules(config))
+        self.resolver = resolver_of(config, reactor)
+        self.queue = Queue(store.outgoing, routes, store.directory)
+        self.forwarding = Forwarding(
+            hostname, Rewriting(secret_key(config.server.data_dir / "keys" / "srs")), store.bodies,
+            self.queue.destination, self.queue.enqueue)
+        hosts = Hosts(
+            self.resolver, Opportunistic(), port=sending.port, family=cast("Family", sending.family),
+            literals=sending.address_literals, ours=_ourselves(hostname))
+        self._remote = RemoteDelivery(
+            reactor, hosts, _OneSource(Source(hostname, sending.ipv4, sending.ipv6)), RemoteSettings(
+                connections_per_operator=sending.connections_per_operator,
+                messages_per_connection=sending.messages_per_connection, idle=sending.idle))
+        schedule = _schedule(config)
+        deliveries = QueueDeliveries(
+            store.outgoing, routes, QueuedDelivery(store, self.forwarding), self._remote)
+        bounces = Bounces(hostname, store.outgoing, schedule, lambda address: self.queue.destination("", address))
+        self.worker = Worker(reactor, store.outgoing, deliveries, bounces, schedule, _queue_settings(config))
+        self._patience = config.server.stop_after
+
+    def start(self) -> None:
+        """Begin to send. The store is started."""
+        self.worker.start()
+        self.queue.worker = self.worker
+
+    async def stop(self) -> None:
+        """Finish what is being sent."""
+        self.queue.worker = None
+        await self.worker.stop(self._patience)
+        await self._remote.stop()
+
+
+class _OneSource:
+    """The same source for all mail."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def choose(self, _sender: str, _recipient: str, _domain: str) -> Source:
+        """It."""
+        return self._source
+
+
+def resolver_of(config: Config, reactor: Any) -> Resolver:
+    """The resolver that the configuration describes."""
+    servers = [(one.host, one.port) for one in config.dns.servers] or system_servers()
+    validating = {"auto": None, "yes": True, "no": False}[config.dns.validating]
+    return Resolver.on(reactor, servers, timeout=config.dns.timeout, validating=validating)
+
+
+def read_rules(config: Config) -> list[Rule]:
+    """The rules of `[sending] routes`. Raises `BadRoute`."""
+    path = config.sending.credentials
+    logins = _logins(path) if path is not None else {}
+    return [parse_rule(rule, logins) for rule in config.sending.routes]
+
+
+def _logins(path: Path) -> dict[str, Login]:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadRoute(f"{path} can be read by others: `chmod 600` it")
+        return parse_credentials(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadRoute(f"{path}: {error.strerror}") from error
+
+
+def secret_key(path: Path) -> bytes:
+    """A key of 32 octets in a file of its own; made when it is not there."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+    return path.read_bytes()
+
+
+def _ourselves(hostname: str) -> Any:
+    def ours(name: str, _addresses: Sequence[str]) -> bool:
+        return name == hostname
+
+    return ours
+
+
+def _schedule(config: Config) -> Schedule:
+    queue = config.queue
+    return Schedule(
+        first=queue.first_retry, longest=queue.longest_wait, lifetime=queue.lifetime,
+        warn_after=0 if queue.warn == "never" else queue.warn_after)
+
+
+def _queue_settings(config: Config) -> QueueSettings:
+    queue = config.queue
+    return QueueSettings(
+        deliveries=queue.deliveries, deliveries_per_destination=queue.deliveries_per_destination,
+        in_memory=queue.in_memory, keep_history=queue.keep_history, warn_always=queue.warn == "always")
