@@ -192,6 +192,8 @@ class Search:
         async for uid, values in session.store.texts.read(
                 session.account_id, self._view.mailbox_id, undecided, list(conditions.values()), self._late):
             read.add(uid)
+            if session.progress is not None:
+                session.progress.done, session.progress.goal = len(read), len(undecided)
             for place, value in zip(conditions, values, strict=True):
                 if value:
                     matching[place].add(uid)

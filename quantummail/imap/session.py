@@ -188,11 +188,15 @@ class Session:
     async def complete(self, tag: str, text: str, *, response: str = "OK", expunges: bool = True) -> None:
         """Tell what has changed meanwhile, then that the command is done."""
         await self.sync(expunges=expunges)
+        self._admit()
+        self.tagged(tag, response, text)
+
+    def _admit(self) -> None:
+        """Say how far the client knows everything, where it was shown mod-sequences beyond expunges that must wait."""
         view = self.view
         if self.modes.qresync and view is not None and view.expunges_wait:
-            # RFC 7162 3.2.5: mod-sequences were shown beyond expunges that must wait; so far the client knows all
+            # RFC 7162 3.2.5
             self.untagged(f"OK [HIGHESTMODSEQ {view.told}] Messages are gone that cannot be told of yet")
-        self.tagged(tag, response, text)
 
     # The selected mailbox.
 
@@ -389,6 +393,7 @@ class Session:
             raise error
         if refusal.response == "NO":
             await self.sync(expunges=expunges)
+        self._admit()
         self.tagged(tag, refusal.response, refusal.text)
 
     def close(self) -> None:

@@ -191,6 +191,14 @@ class NewsTests(ResyncCase):
         ))
         self.assertEqual(self.say(connection, "c NOOP"), "* VANISHED 1\r\nc OK NOOP completed\r\n")
 
+    def test_expunge_before_a_fetch_that_fails(self) -> None:
+        """The same holds where the answer is NO."""
+        connection = self.enabled("QRESYNC")
+        self.remove(1)
+        self.say(self.selected(), "a UID STORE 2 +FLAGS.SILENT \\Flagged")
+        self.assertIn("* OK [HIGHESTMODSEQ 6] Messages are gone that cannot be told of yet\r\nb NO [EXPUNGEISSUED] ",
+                      self.say(connection, "b FETCH 1 MODSEQ"))
+
     def test_flags_of_others(self) -> None:
         """They come with mod-sequence, and with the UID under QRESYNC (RFC 7162 3.2.4)."""
         condstore, qresync, plain = self.enabled("CONDSTORE"), self.enabled("QRESYNC"), self.selected()

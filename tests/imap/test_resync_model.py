@@ -27,13 +27,13 @@ class Cache:
         """The UIDs behind the message numbers, as far as they are known."""
         self.modseq = 0
         self.uidvalidity = 0
+        self.connection = case.logged_in()
         self.connect("")
 
     def connect(self, match: str) -> None:
         """Hang up, come back with what is known."""
-        if self.modseq:
-            assert isinstance(self.connection.transport, MemoryTransport)
-            self.connection.transport.lose()
+        assert isinstance(self.connection.transport, MemoryTransport)
+        self.connection.transport.lose()
         self.connection = self.case.logged_in()
         self.command(f"e ENABLE QRESYNC{' UIDONLY' * self.uidonly}")
         parameters = f" (QRESYNC ({self.uidvalidity} {self.modseq}{match}))" if self.modseq else ""
@@ -43,7 +43,7 @@ class Cache:
         self.uidvalidity = int(re.findall(r"UIDVALIDITY (\d+)", answer)[0])
         # new messages: those above what it knows
         self.command(f"f UID FETCH {known[-1] + 1 if known else 1}:* (UID FLAGS MODSEQ)")
-        self.numbers = sorted(self.flags)
+        self.numbers = [*sorted(self.flags)]
 
     def command(self, text: str) -> str:
         """Say something, and believe every word of the answer."""
