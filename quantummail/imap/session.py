@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -17,6 +18,7 @@ from quantummail.imap.registry import ANY, COMMANDS, Command, State
 from quantummail.imap.responses import Farewell, Refusal, printable
 from quantummail.imap.view import View
 from quantummail.store import errors
+from quantummail.store.mailboxes import canonical
 from quantummail.tls.channel import Channel
 from quantummail.wire.clients import is_local
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from quantummail.imap.notifying import Notification
     from quantummail.imap.settings import ImapSettings
     from quantummail.imap.user_sessions import UserSessions
-    from quantummail.store.records import Mailbox, User
+    from quantummail.store.records import Mailbox, Snapshot, User
     from quantummail.store.store import Store
 
 log = Logger(namespace="quantummail.imap")
@@ -200,17 +202,25 @@ class Session:
 
     # The selected mailbox.
 
-    async def select(self, mailbox: Mailbox, *, read_only: bool) -> tuple[View, int, int]:
-        """Open a mailbox: the view, the number of the first unseen message, UIDNEXT.
+    async def select(self, name: str, *, read_only: bool) -> tuple[View, Snapshot]:
+        """Open a mailbox: the view, and what the store says of it now.
 
         The mailbox that was open is left, also if this fails (RFC 3501 6.3.1).
         """
         self.unselect()
+        known = self.store.mailboxes.remembered(self.account_id, name)
+        if known is not None:
+            # what there is to know of it comes with its name: one question instead of two
+            with contextlib.suppress(errors.NoSuchMailbox):
+                return await self._open(known, canonical(name), read_only)
+        return await self._open((await self.mailbox(name)).id, None, read_only)
+
+    async def _open(self, mailbox_id: int, name: str | None, read_only: bool) -> tuple[View, Snapshot]:
         self._early_hint = 0
-        unwatch = self.store.changes.watch(mailbox.id, self.hint)
+        unwatch = self.store.changes.watch(mailbox_id, self.hint)
         try:
             snapshot = await self.store.messages.open(
-                self.account_id, mailbox.id, claim_recent=not read_only, late_above=_AT_ONCE)
+                self.account_id, mailbox_id, claim_recent=not read_only, late_above=_AT_ONCE, name=name)
         except BaseException:
             unwatch()
             raise
@@ -221,7 +231,7 @@ class Session:
         self.view = View(snapshot, read_only=read_only, modes=self.modes)
         # what was committed while the snapshot was made
         self.view.hinted = max(self.view.hinted, self._early_hint)
-        return self.view, snapshot.first_unseen, snapshot.mailbox.uidnext
+        return self.view, snapshot
 
     async def know_messages(self) -> None:
         """Have the UIDs of the selected mailbox, if there is one: SELECT leaves many for the first who needs them."""

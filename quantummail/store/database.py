@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from twisted.internet import defer
@@ -16,7 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from quantummail.store.errors import Unavailable
+from quantummail.store.prepared import compile_all
 from quantummail.store.reserve import Reserve
+from quantummail.store.tables import mailboxes
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.transaction import Transaction, Work
 from quantummail.store.writer import Writer, commit_together
@@ -70,6 +72,7 @@ class Database:
     def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int, reserve: Reserve) -> None:
         self._reactor = reactor
         self._reserve = reserve
+        self._reader_count = readers
         self._readers = Threads(reactor, "store-reader", readers) if reactor else Inline()
         self._read_engine = make_engine(url)
         self.write_engine = make_engine(url, begin="BEGIN IMMEDIATE")
@@ -86,6 +89,12 @@ class Database:
         if self._reactor is not None:
             self._writer = Writer(self.write_engine, self._written, self._reserve)
             self._writer.start()
+
+    def warm(self) -> None:
+        """Open connections and compile statements in the background: the first clients would have to wait for it."""
+        for work_txn in (_compile_txn, *[_look_txn] * self._reader_count):
+            # whatever it is, those who need the database will tell it
+            self.run(work_txn).addErrback(lambda _failure: None)
 
     def stop(self) -> None:
         """Finish what was submitted and close. Blocks for as long as that takes."""
@@ -175,6 +184,15 @@ class Database:
                 connection.close()
             self.log.error("the database failed: {error}", error=str(getattr(error, "orig", None) or error))
             raise Unavailable("the database is not available") from error
+
+
+def _compile_txn(connection: Connection) -> None:
+    compile_all(connection.dialect)
+
+
+def _look_txn(connection: Connection) -> None:
+    # SQLite reads the schema now
+    connection.execute(select(mailboxes.c.id).limit(1)).all()
 
 
 def _raise_errors(result: Any) -> Any:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from quantummail.store.threads import Inline, Threads
 
 MOST_MAILBOXES = 10_000
+_MOST_REMEMBERED = 10_000
 # names that do not exist count too
 MOST_SUBSCRIPTIONS = 10_000
 INBOX = "INBOX"
@@ -66,6 +67,7 @@ class Mailboxes:
         self._threads = threads
         self._messages = messages_
         self._numbering = numbering
+        self._remembered: dict[tuple[int, str], int] = {}
 
     async def list(self, account_id: int) -> list[Mailbox]:
         """All mailboxes of an account, by name."""
@@ -81,7 +83,17 @@ class Mailboxes:
 
     async def find(self, account_id: int, name: str) -> Mailbox | None:
         """The mailbox of this name; INBOX in any case."""
-        return await self._database.run(find_txn, account_id, canonical(name))
+        name = canonical(name)
+        found = await self._database.run(find_txn, account_id, name)
+        if found is not None:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[account_id, name] = found.id
+        return found
+
+    def remembered(self, account_id: int, name: str) -> int | None:
+        """The mailbox that had this name when it was looked for last. It may have been renamed or deleted since."""
+        return self._remembered.get((account_id, canonical(name)))
 
     async def create(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
         """Create a mailbox and those above it that are missing (RFC 3501 6.3.3).

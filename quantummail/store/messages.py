@@ -69,9 +69,12 @@ class Messages:
             database, root, threads, self._additions, self.arrivals, self.vanished, self.unfinished)
 
     async def open(
-        self, account_id: int, mailbox_id: int, *, claim_recent: bool, late_above: int | None = None
+        self, account_id: int, mailbox_id: int, *, claim_recent: bool, late_above: int | None = None,
+        name: str | None = None,
     ) -> Snapshot:
         """A mailbox as it is now, for SELECT (which claims what is \\Recent) or EXAMINE (which does not).
+
+        `NoSuchMailbox` also if it does not have this name any more.
 
         The UIDs of more than `late_above` messages are left for later, unless they are at hand.
         """
@@ -81,6 +84,8 @@ class Messages:
         known = -1 if picture is None else picture.modseq
         snapshot = await self._database.run(snapshot_txn, account_id, mailbox_id, late_above, known)
         box = snapshot.mailbox
+        if name is not None and box.name != name:
+            raise NoSuchMailbox("the mailbox has another name now")
         self.pictures.hint(mailbox_id, box.highestmodseq)
         if claim_recent:
             first = self.recent.claim(mailbox_id, box.uidnext, snapshot.recent_from)

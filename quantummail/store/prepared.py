@@ -7,6 +7,14 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Dialect
 
+_ALL: list[Prepared] = []
+
+
+def compile_all(dialect: Dialect) -> None:
+    """Compile the statements that there are, so that nobody waits for that: each takes about a millisecond."""
+    for prepared in _ALL.copy():
+        prepared.text(dialect)
+
 
 class Prepared:
     """A hot statement. Values go to the driver as they are: integers, text, octets, booleans, None."""
@@ -16,10 +24,11 @@ class Prepared:
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
+        _ALL.append(self)
 
     def execute(self, connection: Connection, parameters: dict[str, Any]) -> CursorResult[*tuple[Any, ...]]:
         """Run it once."""
-        text, order = self._text(connection.dialect)
+        text, order = self.text(connection.dialect)
         if order is None:
             return connection.exec_driver_sql(text, parameters)
         return connection.exec_driver_sql(text, tuple([parameters[name] for name in order]))
@@ -41,13 +50,14 @@ class Prepared:
 
     def execute_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run it for each of the rows; there is at least one."""
-        text, order = self._text(connection.dialect)
+        text, order = self.text(connection.dialect)
         if order is None:
             connection.exec_driver_sql(text, list(rows))
         else:
             connection.exec_driver_sql(text, [tuple([row[name] for name in order]) for row in rows])
 
-    def _text(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
+    def text(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
+        """The statement in a dialect, and the order of its parameters if they have no names."""
         found = self._compiled.get(dialect.name)
         if found is None:
             # for INSERT these are the columns to set, for anything else they mean nothing

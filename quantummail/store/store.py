@@ -131,6 +131,7 @@ class Store:
             await self.messages.unfinished.undo()
             await self.outgoing.start()
             self.mirror.wake()
+            self.database.warm()
             self._scan = Deferred.fromCoroutine(self._scan_all())
             if self._threaded:
                 self._outside.start()

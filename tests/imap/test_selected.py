@@ -342,3 +342,30 @@ class AccountTests(ImapCase):
         self.assertIn("b NO [SERVERBUG] ", self.say(connection, b"b APPEND INBOX {11+}\r\nc LOGOUT\r\n \r\n"))
         self.assertEqual(self.say(connection, "d NOOP"), "d OK NOOP completed\r\n")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+
+class SelectAgainTests(ImapCase):
+    """SELECT of a mailbox that was opened before."""
+
+    def test_renamed(self) -> None:
+        """The name counts, not what it meant before."""
+        one, two = self.logged_in(), self.logged_in()
+        self.say(one, "a CREATE Old")
+        self.deliver(mailbox="Old")
+        self.assertIn("* 1 EXISTS", self.say(one, "b SELECT Old"))
+        self.say(two, "c RENAME Old New")
+        self.assertIn("d NO [NONEXISTENT]", self.say(two, "d SELECT Old"))
+        self.say(two, "e CREATE Old")
+        self.assertIn("* 0 EXISTS", self.say(two, "f SELECT Old"))
+        self.assertIn("* 1 EXISTS", self.say(two, "g SELECT New"))
+
+    def test_deleted(self) -> None:
+        """A mailbox that was made anew is another one."""
+        one = self.logged_in()
+        self.say(one, "a CREATE Box")
+        before = self.say(one, "b SELECT Box")
+        self.say(one, "c DELETE Box")
+        self.say(one, "d CREATE Box")
+        after = self.say(one, "e SELECT Box")
+        self.assertIn("e OK", after)
+        self.assertNotEqual(before.split("UIDVALIDITY ")[1].split("]")[0], after.split("UIDVALIDITY ")[1].split("]")[0])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
     from quantummail.imap.view import View
-    from quantummail.store.records import Mailbox
+    from quantummail.store.records import Mailbox, Snapshot
 
 
 @command("SELECT", AUTHENTICATED)
@@ -46,11 +46,10 @@ async def _open(session: Session, arguments: Cursor, *, read_only: bool) -> None
         if session.settings.offers(QRESYNC) or session.modes.rev2:
             # RFC 7162 3.2.11: what follows is about the new mailbox
             session.untagged("OK [CLOSED] Previous mailbox is closed")
-    box = await session.mailbox(name)
-    view, first_unseen, uidnext = await session.select(box, read_only=read_only)
+    view, snapshot = await session.select(name, read_only=read_only)
     if parameters.condstore:
         session.modes.condstore = True
-    session.write(b"".join(_answers(session, view, box, written, first_unseen, uidnext)))
+    session.write(b"".join(_answers(session, view, snapshot, written)))
     if parameters.resync is not None and parameters.resync.uidvalidity == view.uidvalidity:
         await resync.tell(session, parameters.resync)
 
@@ -68,20 +67,18 @@ def _check(session: Session, parameters: SelectParameters) -> None:
         raise Refusal("There are no message numbers", "UIDREQUIRED", response="BAD")
 
 
-def _answers(
-    session: Session, view: View, box: Mailbox, written: str, first_unseen: int, uidnext: int
-) -> list[bytes]:
-    modes = session.modes
+def _answers(session: Session, view: View, snapshot: Snapshot, written: str) -> list[bytes]:
+    modes, box = session.modes, snapshot.mailbox
     output = [
         responses.flags(view.keywords),
         responses.permanent_flags(view.keywords, read_only=view.read_only),
         view.exists_lines(),
     ]
-    if first_unseen and not (modes.rev2 or modes.uidonly):
+    if snapshot.first_unseen and not (modes.rev2 or modes.uidonly):
         # RFC 9051 appendix E has done away with it, RFC 9586 with message numbers
-        output.append(b"* OK [UNSEEN %d] First unseen message\r\n" % first_unseen)
+        output.append(b"* OK [UNSEEN %d] First unseen message\r\n" % snapshot.first_unseen)
     output.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity)
-    output.append(b"* OK [UIDNEXT %d] Predicted next UID\r\n" % uidnext)
+    output.append(b"* OK [UIDNEXT %d] Predicted next UID\r\n" % box.uidnext)
     if session.settings.offers(CONDSTORE):
         # RFC 7162 3.1.2.1
         output.append(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % view.modseq)
