@@ -29,7 +29,7 @@ class Maildrops:
 
     async def open(self, user: User) -> Mailbox:
         """The INBOX with its counters; `NoSuchMailbox` if the account is gone."""
-        mailbox = await self.store.mailboxes.find(user.id, "INBOX")
+        mailbox = await self.store.inboxes.find(user.id)
         if mailbox is None:
             raise NoSuchMailbox("the account has no INBOX")
         return mailbox

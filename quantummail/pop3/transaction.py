@@ -148,6 +148,7 @@ class Transaction:
             self._store.changes.opened(mailbox.id)
             snapshot = await self._store.messages.open(self.user.id, mailbox.id, claim_recent=False)
             if snapshot.mailbox.uidvalidity != mailbox.uidvalidity:
+                self._store.inboxes.forget(self.user.id)
                 raise NoSuchMailbox("the mailbox is another one now")
             uids = snapshot.uids[: bisect_left(snapshot.uids, mailbox.uidnext)]
             vanished = await self._vanished() if len(uids) < mailbox.messages else frozenset()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -15,6 +15,7 @@ from quantummail.store.maildir import account_directory, sync_directory
 from quantummail.store.names import normal_address, normal_domain
 from quantummail.store.prepared import Prepared
 from quantummail.store.records import Alias, Credentials, Domain, ScramKeys, User
+from quantummail.store.remembered import Remembered
 from quantummail.store.rows import AnyRow
 from quantummail.store.scram_keys import KEY_COLUMNS, keep_keys_txn, keys_of, replace_keys_txn, without_keys_txn
 from quantummail.store.tables import (
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
     from quantummail.store.database import Database
     from quantummail.store.mailboxes import Mailboxes
+    from quantummail.store.other_commits import OtherCommits
     from quantummail.store.threads import Inline, Threads
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 # Directories of accounts that were deleted begin with this; `%` is followed by two hex digits in all others
 REMOVED = "%-removed-"
@@ -71,11 +76,23 @@ class Domains:
 class Users:
     """Accounts. Addresses come in any case."""
 
-    def __init__(self, database: Database, mailboxes_: Mailboxes, root: str, threads: Inline | Threads) -> None:
+    def __init__(
+        self, database: Database, mailboxes_: Mailboxes, root: str, threads: Inline | Threads, others: OtherCommits
+    ) -> None:
         self._database = database
         self._mailboxes = mailboxes_
         self._root = root
         self._threads = threads
+        self._remembered: Remembered[str, Credentials] = Remembered(others)
+
+    async def _write(
+        self, work_txn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Everything that is written goes through here: what is remembered may not be true any more."""
+        try:
+            return await self._database.write(work_txn, *args, **kwargs)
+        finally:
+            self._remembered.clear()
 
     async def create(
         self,
@@ -109,15 +126,16 @@ class Users:
             self._mailboxes.create_standard_txn(transaction, user.id)
             return user
 
-        return await self._database.write(create_txn)
+        return await self._write(create_txn)
 
     async def find(self, address: str) -> User | None:
         """The account of this address itself; aliases are not followed."""
         return await self._database.run(_user_txn, normal_address(address))
 
     async def credentials(self, address: str) -> Credentials | None:
-        """What a login is checked against."""
-        return await self._database.run(_credentials_txn, normal_address(address))
+        """What a login is checked against. Of what its user has used it may tell less than is true now."""
+        address = normal_address(address)
+        return await self._remembered.get(address, lambda: self._database.run(_credentials_txn, address))
 
     async def enabled_hashes(self, user_ids: Sequence[int]) -> dict[int, str]:
         """The password hashes of those of these accounts that are there and not disabled."""
@@ -139,11 +157,11 @@ class Users:
                 update(accounts).where(accounts.c.id == user.id).values(password_hash=password_hash))
             replace_keys_txn(transaction, user.id, scram)
 
-        await self._database.write(set_txn)
+        await self._write(set_txn)
 
     async def keep_scram_keys(self, user_id: int, password_hash: str, keys: ScramKeys) -> None:
         """Keep the keys of a password that was found right, unless the account has another one by now."""
-        await self._database.write(keep_keys_txn, user_id, password_hash, keys)
+        await self._write(keep_keys_txn, user_id, password_hash, keys)
 
     async def without_scram_keys(self) -> int:
         """How many accounts can log in with a password, but not by SCRAM."""
@@ -171,12 +189,12 @@ class Users:
                 .values(password_hash=new_hash)
             )
 
-        await self._database.write(replace_txn)
+        await self._write(replace_txn)
 
     async def delete(self, address: str) -> str:
         """Delete an account and all its rows; the path, below the mail root, where its files were put aside."""
         address = normal_address(address)
-        await self._database.write(_delete_user_txn, address)
+        await self._write(_delete_user_txn, address)
         return await self._threads.run(self._put_aside, address)
 
     def _put_aside(self, address: str) -> str:
@@ -200,7 +218,7 @@ class Users:
             if outcome.rowcount == 0:
                 raise NoSuchUser(f"there is no user {address}")
 
-        await self._database.write(update_txn)
+        await self._write(update_txn)
 
 
 class Aliases:

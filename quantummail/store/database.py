@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from quantummail.store.errors import Unavailable
+from quantummail.store.other_commits import OtherCommits
 from quantummail.store.prepared import compile_all
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import mailboxes
@@ -69,8 +70,12 @@ class Database:
 
     log = Logger(namespace="quantummail.store")
 
-    def __init__(self, url: str, reactor: IReactorFromThreads | None, readers: int, reserve: Reserve) -> None:
+    def __init__(
+        self, url: str, reactor: IReactorFromThreads | None, readers: int, reserve: Reserve, others: OtherCommits
+    ) -> None:
+        """`others`: told of our commits if we are a command, since a server may run."""
         self._reactor = reactor
+        self._others = others
         self._reserve = reserve
         self._reader_count = readers
         self._readers = Threads(reactor, "store-reader", readers) if reactor else Inline()
@@ -144,7 +149,13 @@ class Database:
             return
         if self._inline_connection is None:
             self._inline_connection = self.write_engine.connect()
+        try:
+            self._others.announce()
+        except Unavailable as error:
+            self._deliver([(work, error)], {})
+            return
         (result,), changes = commit_together(self._inline_connection, [work])
+        self._others.done()
         self._deliver([(work, result)], changes)
 
     def report(self, done: Callable[[Any], None], result: Any) -> None:

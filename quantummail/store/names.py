@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -28,6 +29,7 @@ def lookup_domain(name: str) -> str:
     return idna.encode(name, uts46=True).decode("ascii")
 
 
+@lru_cache(4096)
 def normal_address(text: str) -> str:
     """`local@domain` of an account, in lower case and NFC. `InvalidName` says what is wrong."""
     try:

@@ -27,6 +27,7 @@ from quantummail.store.directory import Directory
 from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
 from quantummail.store.following import Following
+from quantummail.store.inboxes import Inboxes
 from quantummail.store.intake import Intake
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import unescape
@@ -35,10 +36,11 @@ from quantummail.store.mirror import Mirror
 from quantummail.store.names import normal_address
 from quantummail.store.numbering import Numbering
 from quantummail.store.orders import Orders
+from quantummail.store.other_commits import OtherCommits
 from quantummail.store.outgoing import Outgoing
 from quantummail.store.outside import Outside
-from quantummail.store.queue_files import QueueFiles
 from quantummail.store.previews import Previews
+from quantummail.store.queue_files import QueueFiles
 from quantummail.store.reserve import Reserve
 from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
@@ -60,7 +62,8 @@ class Store:
         self._spool = str(spool)
         self._threads: Inline | Threads = Threads(reactor, "store-files", _FILE_THREADS) if reactor else Inline()
         self._durability = Durability(self._root)
-        self.database = Database(url, reactor, readers, Reserve(os.path.join(self._spool, "reserve")))
+        others = OtherCommits(os.path.join(os.path.dirname(self._spool), "commits"))
+        self.database = Database(url, reactor, readers, Reserve(os.path.join(self._spool, "reserve")), others)
         self._intake = Intake(self._durability, self.database.submit, self.database.report)
         self._queue_files = QueueFiles(os.path.join(os.path.dirname(self._spool), "queue"))
         # the queue may be on another file system than the mail
@@ -78,16 +81,17 @@ class Store:
         self.appends = Appends(
             self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
             self.messages.unfinished)
-        self.changes.everything = self.messages.pictures.hint
+        self.changes.everything = self._changed
         self.orders = Orders(self.database, self.messages, self.bodies)
         self.conversations = Conversations(self.database, self.messages, self.bodies)
         self.account_changes = AccountHub()
         self.previews = Previews(self.database, self.messages, self.bodies, self._threads)
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
+        self.inboxes = Inboxes(self.mailboxes, others)
         self.annotations = Annotations(self.database, self.account_changes, self._root)
         self.domains = Domains(self.database)
-        self.users = Users(self.database, self.mailboxes, self._root, self._threads)
+        self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)
         self.aliases = Aliases(self.database)
         self.directory = Directory(self.database, reactor, delimiter)
         self.mirror = Mirror(self.database, self._root, self._threads, reactor)
@@ -230,6 +234,10 @@ class Store:
             if name.endswith(".tmp"):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(self._spool, name))
+
+    def _changed(self, mailbox_id: int, modseq: int) -> None:
+        self.messages.pictures.hint(mailbox_id, modseq)
+        self.inboxes.changed(mailbox_id)
 
     def _published(self, changes: dict[int, int]) -> None:
         self.changes.publish(changes)
