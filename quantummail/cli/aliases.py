@@ -77,19 +77,12 @@ class AliasGroup(Group):
 
 async def doubt(store: Store, alias: str, target: str) -> str:
     """Why a target of an alias may not be what was meant; empty if nothing is odd about it."""
-    from quantummail.store.directory import POSTMASTER  # loads SQLAlchemy, which is there when the store is open
-
     if target == alias:
         return f"{alias} stands for itself"
     local_part, _, domain = target.rpartition("@")
     found = await store.directory.resolve(local_part, domain)
-    # RFC 5321 4.5.1: mail to postmaster is not refused, see reception/recipients.py
-    what = "nothing of it leaves" if alias.startswith(f"{POSTMASTER}@") else f"mail to {alias} is refused"
-    elsewhere = f"elsewhere: {what} until mail can be sent on"
     if not found.ours:
-        return f"{target} is {elsewhere}"
-    if found.remote:
-        return f"{target} leads to {', '.join(found.remote)}, which is {elsewhere}"
+        return ""
     if any(step.endswith(f" -> {alias}") for step in found.trail):
         return f"{target} leads back to {alias}"
     if found.known:

@@ -12,6 +12,7 @@ from quantummail import config as configuration
 from quantummail.cli import accounts, aliases, command, installation
 from quantummail.cli.command import EX_USAGE, Command
 from quantummail.cli.maintenance import Reindex, Version
+from quantummail.cli.queue import QueueGroup
 from quantummail.cli.record import Record
 
 
@@ -45,6 +46,7 @@ class Options(usage.Options):
         ["domain", None, accounts.DomainGroup, "domains whose mail we take: add, list, delete"],
         ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, capabilities ..."],
         ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
+        ["queue", None, QueueGroup, "mail that is on its way to others: list, show, retry, hold, stats ..."],
         ["record", None, Record, "record what an account's programs and the server say: start, list, show, stop ..."],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],
         ["version", None, Version, "say which versions run here"],

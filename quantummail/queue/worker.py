@@ -140,12 +140,6 @@ class Worker:
         self._polling = True
         Deferred.fromCoroutine(self._poll()).addErrback(self._unexpected)
 
-    def unblock(self) -> None:
-        """Try unreachable destinations again at once: an administrator has mended something."""
-        for destination in self._destinations.values():
-            destination.blocked_until = 0.0
-        self._begin()
-
     # Looking for what is due.
 
     async def _poll(self) -> None:
@@ -174,10 +168,12 @@ class Worker:
     async def _claim_due(self) -> None:
         if self._in_memory >= self._settings.in_memory // 2:
             return
-        names = await self._outgoing.due_destinations(horizon=self._schedule.horizon, limit=_DESTINATIONS)
+        due = await self._outgoing.due_destinations(horizon=self._schedule.horizon, limit=_DESTINATIONS)
         now = self._clock.seconds()
-        for name in names:
+        for name, at_once in due:
             known = self._destinations.get(name)
+            if known is not None and at_once:
+                known.blocked_until = 0.0
             if known is not None and (len(known) >= _PAGE // 2 or now < known.blocked_until):
                 continue
             if self._stopping or not self.has_room:

@@ -10,8 +10,17 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from quantummail.message.ids import new_id
+from quantummail.store import outgoing_lists as lists
 from quantummail.store import outgoing_rows as rows
-from quantummail.store.outgoing_records import Claimed, OutgoingMessage, OutgoingRecipient, State
+from quantummail.store.outgoing_lists import DestinationCount, Entry
+from quantummail.store.outgoing_records import (
+    Attempt,
+    Claimed,
+    OutgoingMessage,
+    OutgoingRecipient,
+    Selection,
+    State,
+)
 from quantummail.store.outgoing_rows import NewOutgoing, Settled
 from quantummail.store.transaction import Transaction, Work
 
@@ -146,9 +155,32 @@ class Outgoing:
         return await self._database.write(
             rows.claim_txn, self.owner, destination, int(time.time()), horizon, limit)
 
-    async def due_destinations(self, *, horizon: int, limit: int) -> list[str]:
-        """Where something is due for."""
+    async def due_destinations(self, *, horizon: int, limit: int) -> list[tuple[str, bool]]:
+        """Where something is due for, and whether an administrator wants it tried at once."""
         return await self._database.run(rows.destinations_txn, int(time.time()), horizon, limit)
+
+    async def entries(self, selection: Selection, *, limit: int = 1000, after: int = 0) -> list[Entry]:
+        """Recipients in the order of their coming, with ids above `after`."""
+        return await self._database.run(lists.entries_txn, selection, limit, after)
+
+    async def history(self, recipient_id: int) -> list[Attempt]:
+        """All attempts for a recipient, the first one first."""
+        return await self._database.run(lists.history_txn, recipient_id)
+
+    async def counts(self, *, limit: int = 1000) -> list[DestinationCount]:
+        """How much waits for each destination, the fullest first."""
+        return await self._database.run(lists.counts_txn, limit)
+
+    async def totals(self) -> dict[str, int]:
+        """How many recipients are in each state."""
+        return await self._database.run(lists.totals_txn)
+
+    async def change(self, selection: Selection, state: State) -> int:
+        """Hold (`HELD`), try at once (`DUE`) or give up (`DELETED`) what is selected and not just being tried."""
+        count, finished = await self._database.write(lists.change_txn, selection, state)
+        for message_id in finished:
+            await self._threads.run(self._files.remove, message_id)
+        return count
 
     async def renew(self) -> None:
         """Keep our leases, and take over those that nobody keeps."""

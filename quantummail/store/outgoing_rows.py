@@ -14,10 +14,12 @@ from quantummail.store.rows import AnyRow
 from quantummail.store.tables import attempts, outgoing, outgoing_recipients
 from quantummail.store.transaction import Transaction
 
+AT_ONCE = 0
+"""A `due` time that says more than now: an administrator wants it tried, even where nobody answered lately."""
 LEASE = 3600
 """Seconds for which a claim holds if nobody renews it."""
 
-_MESSAGE_COLUMNS = tuple(column for column in outgoing.c if column.name != "unfinished")
+MESSAGE_COLUMNS = tuple(column for column in outgoing.c if column.name != "unfinished")
 _NEW_MESSAGE = Prepared(insert(outgoing), outgoing.c.keys())
 _NEW_RECIPIENT = insert(outgoing_recipients).returning(outgoing_recipients.c.id)
 _RECIPIENT_KEYS = [key for key in outgoing_recipients.c.keys() if key != "id"]  # noqa: SIM118  # a collection of columns, by position
@@ -150,13 +152,14 @@ def _attempt_row(one: Settlement) -> dict[str, object]:
     }
 
 
-def destinations_txn(connection: Connection, now: int, horizon: int, limit: int) -> list[str]:
-    """Destinations with recipients that are due, the longest due first."""
+def destinations_txn(connection: Connection, now: int, horizon: int, limit: int) -> list[tuple[str, bool]]:
+    """Destinations with recipients that are due, the longest due first; whether somebody wants one tried at once."""
     found = outgoing_recipients.c
-    return list(connection.execute(
-        select(found.destination).where(found.state == State.DUE.value, _is_due(now, horizon))
-        .group_by(found.destination).order_by(func.min(found.due)).limit(limit)
-    ).scalars())
+    first = func.min(found.due)
+    rows = connection.execute(
+        select(found.destination, first).where(found.state == State.DUE.value, _is_due(now, horizon))
+        .group_by(found.destination).order_by(first).limit(limit))
+    return [(destination, due == AT_ONCE) for destination, due in rows]
 
 
 def claim_txn(
@@ -184,7 +187,7 @@ def claim_txn(
         update(outgoing_recipients).where(found.id.in_(ids))
         .values(state=State.LEASED.value, leased_by=owner, leased_until=now + LEASE))
     rows = connection.execute(
-        select(outgoing_recipients, *[column.label(f"m_{column.name}") for column in _MESSAGE_COLUMNS])
+        select(outgoing_recipients, *[column.label(f"m_{column.name}") for column in MESSAGE_COLUMNS])
         .join_from(outgoing_recipients, outgoing, outgoing.c.id == found.message_id)
         .where(found.id.in_(ids))
     ).all()
@@ -202,7 +205,7 @@ def _claimed(rows: Sequence[AnyRow]) -> list[Claimed]:
     for row in rows:
         if row.message_id not in messages:
             messages[row.message_id] = OutgoingMessage(
-                **{column.name: getattr(row, f"m_{column.name}") for column in _MESSAGE_COLUMNS})
+                **{column.name: getattr(row, f"m_{column.name}") for column in MESSAGE_COLUMNS})
         recipients.setdefault(row.message_id, []).append(recipient_of(row))
     return [Claimed(message, tuple(recipients[key])) for key, message in messages.items()]
 

@@ -16,7 +16,14 @@ from quantummail.queue.schedule import Schedule
 from quantummail.queue.settling import Verdict
 from quantummail.queue.worker import QueueSettings, Worker
 from quantummail.store.outgoing import Report
-from quantummail.store.outgoing_records import Attempt, Claimed, OutgoingMessage, OutgoingRecipient, State
+from quantummail.store.outgoing_records import (
+    Attempt,
+    Claimed,
+    OutgoingMessage,
+    OutgoingRecipient,
+    Selection,
+    State,
+)
 from quantummail.store.tables import outgoing, outgoing_recipients
 from tests.support.places import temporary_directory
 from tests.support.stores import make_store, now
@@ -127,7 +134,7 @@ class WorkerTestCase(SynchronousTestCase):
         with self.store.database.write_engine.begin() as connection:
             connection.execute(update(outgoing).values(created=outgoing.c.created - int(seconds)))
             connection.execute(update(outgoing_recipients).where(outgoing_recipients.c.state == State.DUE.value)
-                               .values(due=0, attempts=attempts))
+                               .values(due=1, attempts=attempts))
 
 
 class TryTests(WorkerTestCase):
@@ -262,12 +269,12 @@ class TroubleTests(WorkerTestCase):
         self.assertEqual(set(self.states().values()), {"delivered"})
 
     def test_unblock(self) -> None:
-        """An administrator may say that it works again."""
+        """An administrator may want it tried at once, although nobody answered lately."""
         self.world.answer = World.all(Fate.DEFERRED, 400, reached=False)
         self.accept("bob@a.test")
         self.world.answer = World.all(Fate.DELIVERED, 250)
         self.age(0)
-        self.worker.unblock()
+        now(self.store.outgoing.change(Selection(), State.DUE))
         self.pump(6)
         self.assertEqual(self.states(), {"bob@a.test": "delivered"})
 

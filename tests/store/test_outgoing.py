@@ -18,6 +18,7 @@ from quantummail.store.outgoing_records import (
     Claimed,
     OutgoingMessage,
     OutgoingRecipient,
+    Selection,
     Settlement,
     State,
 )
@@ -125,7 +126,7 @@ class ClaimTests(QueueTestCase):
         """Destinations with something due; later is not now."""
         self.accept("bob@a.test", "eve@b.test")
         self.settle(self.claim("b.test")[0], State.DUE, int(time.time()) + 600)
-        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), ["a.test"])
+        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), [("a.test", False)])
 
     def test_turns(self) -> None:
         """A mailing of many does not hold up another's message; what is urgent goes before its own lane's others."""
@@ -147,7 +148,7 @@ class ClaimTests(QueueTestCase):
         """What is due later than anything could be was written by a clock that went wrong: it is due."""
         self.accept("bob@a.test")
         self.settle(self.claim()[0], State.DUE, int(time.time()) + 86_400)
-        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), ["a.test"])
+        self.assertEqual(now(self.queue.due_destinations(horizon=HORIZON, limit=9)), [("a.test", False)])
         self.assertEqual(len(self.claim()), 1)
 
     def test_restart(self) -> None:
@@ -228,6 +229,73 @@ class SettleTests(QueueTestCase):
 
         with self.assertRaises(NoSuchMessage):
             now(read())
+
+
+class AdministrationTests(QueueTestCase):
+    """What administrators see and do."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.accept("bob@a.test", "eve@b.test")
+        self.accept("joe@a.test", lane="x")
+
+    def addresses(self, **selected: object) -> list[str]:
+        """Of what is selected."""
+        return [entry.recipient.address for entry in now(self.queue.entries(Selection(**selected)))]  # type: ignore[arg-type]  # fields of Selection
+
+    def test_selection(self) -> None:
+        """By sender, recipient, domain, destination, message, age; everything that is given has to be true."""
+        everybody = ["bob@a.test", "eve@b.test", "joe@a.test"]
+        first = now(self.queue.entries(Selection()))[0].message.id
+        for selected, expected in (
+            ({}, everybody), ({"recipient": "BOB@a.test"}, ["bob@a.test"]), ({"recipient": "@A.test"}, everybody[::2]),
+            ({"sender": "alice@example.test"}, everybody), ({"sender": "@other.test"}, []),
+            ({"destination": "b.test"}, ["eve@b.test"]), ({"message_id": first}, everybody[:2]),
+            ({"recipient": "@_.test"}, []), ({"created_before": 5}, []), ({"states": (State.HELD,)}, []),
+            ({"message_id": first, "recipient": "joe@a.test"}, []),
+        ):
+            self.assertEqual(self.addresses(**selected), expected, selected)
+
+    def test_pages(self) -> None:
+        """A page begins behind the last one."""
+        (one,) = now(self.queue.entries(Selection(), limit=1))
+        rest = now(self.queue.entries(Selection(), after=one.recipient.id))
+        self.assertEqual([entry.recipient.address for entry in rest], ["eve@b.test", "joe@a.test"])
+
+    def test_hold_and_release(self) -> None:
+        """What is held is not tried; what is released is tried at once."""
+        self.assertEqual(now(self.queue.change(Selection(destination="a.test"), State.HELD)), 2)
+        self.assertEqual(self.claim(), [])
+        self.assertEqual(now(self.queue.change(Selection(), State.DUE)), 3)
+        self.assertEqual(dict(now(self.queue.due_destinations(horizon=HORIZON, limit=9))),
+                         {"a.test": True, "b.test": True})
+
+    def test_delete(self) -> None:
+        """With the last recipient the octets go."""
+        self.assertEqual(now(self.queue.change(Selection(recipient="@a.test"), State.DELETED)), 2)
+        self.assertEqual(len(self.files()), 1)
+        now(self.queue.change(Selection(), State.DELETED))
+        self.assertEqual((self.files(), self.claim("b.test")), ([], []))
+
+    def test_being_tried(self) -> None:
+        """What is just being tried is left alone: it may be delivered already."""
+        self.claim()
+        self.assertEqual(now(self.queue.change(Selection(), State.DELETED)), 1)
+
+    def test_counts(self) -> None:
+        """How much waits where, and how much there is of everything."""
+        now(self.queue.change(Selection(recipient="joe@a.test"), State.HELD))
+        counts = [(one.destination, one.due, one.leased, one.held) for one in now(self.queue.counts())]
+        self.assertEqual(counts, [("a.test", 1, 0, 1), ("b.test", 1, 0, 0)])
+        totals = now(self.queue.totals())
+        self.assertEqual((totals["due"], totals["held"], totals["delivered"]), (2, 1, 0))
+
+    def test_history(self) -> None:
+        """The attempts of a recipient, the first one first."""
+        (claimed, *_rest) = self.claim()
+        self.settle(claimed, State.DUE, 5)
+        (attempt,) = now(self.queue.history(claimed.recipients[0].id))
+        self.assertEqual((attempt.host, attempt.code), ("mx.a.test", 250))
 
 
 class PurgeTests(QueueTestCase):
