@@ -90,3 +90,15 @@ class NilTests(SynchronousTestCase):
         """NIL in any case is None, quoted it is a text."""
         self.assertIsNone(Cursor(b"nil").nstring())
         self.assertEqual(Cursor(b'"NIL"').nstring(), b"NIL")
+
+
+class BinaryTests(SynchronousTestCase):
+    """literal8 (RFC 3516)."""
+
+    def test_every_octet(self) -> None:
+        """It may have a NUL; no other string may, and none is a literal8 where that is not asked for."""
+        self.assertEqual(Cursor(b"~{3+}\r\na\0b x").string8(), b"a\0b")
+        self.assertEqual(Cursor(b'"ab"').string8(), b"ab")
+        self.assertRaises(BadSyntax, Cursor(b"{1}\r\n\0").string8)
+        self.assertRaises(BadSyntax, Cursor(b"~{1}\r\na").string)
+        self.assertRaises(BadSyntax, Cursor(b"~{2}\r\na").string8)

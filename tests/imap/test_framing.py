@@ -65,6 +65,8 @@ class CommandReaderTests(SynchronousTestCase):
         (b"a " + b"x" * 200 + b"\r\nb NOOP\r\n", [Refused("a", "BAD", "Command line too long"), Command(b"b NOOP")]),
         (b"a " + b"x" * 200 + b" {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n",
          [Refused("a", "BAD", "Command line too long"), Command(b"c NOOP")]),
+        (b"a X ~{3}\r\na\0b ~{1+}\r\n\n\r\n", [Continue(), Command(b"a X ~{3}\r\na\0b ~{1+}\r\n\n")]),
+        (b"a APPEND INBOX ~{9}\r\n", [Upload(b"a APPEND INBOX ~{9}", 9, True)]),
         (b"a APPEND INBOX {9}\r\n", [Upload(b"a APPEND INBOX {9}", 9, True)]),
         (b"a APPEND INBOX {999999+}\r\n", [Upload(b"a APPEND INBOX {999999+}", 999999, False)]),
     ]
