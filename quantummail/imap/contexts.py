@@ -84,18 +84,26 @@ async def updates(session: Session) -> list[bytes]:
 
 
 async def _update(session: Session, context: Context, touched: Sequence[int]) -> list[bytes]:
+    gone = session.selected.gone
     only = Uids(SequenceSet(tuple(runs(touched)), None, touched[-1]))
     query = replace(context.query, program=(*context.query.program, only, And(2)))
-    matching = set(await Search(session, query).run())
-    known = _places(context, context.uids, touched)
+    matching = set(await Search(session, query).run()) - gone
+    # what is gone cannot be compared with what comes: it goes now, rather than right before EXPUNGE
+    known = _places(context, context.uids, sorted({*gone, *touched}))
     removed = [place for place in known if context.uids[place] not in matching]
     added = sorted(matching.difference([context.uids[place] for place in known]))
     if not added and not removed:
         return []
     after = _without(context.uids, removed)
     if added:
+        expected = len(after) + len(added)
         after = await _with(session, context, after, added)
-    return [_difference(session.selected, context, removed, added, after)]
+        if len(after) < expected:
+            # some went while they were sorted, and nobody has told us yet
+            here = set(after)
+            removed = [place for place, uid in enumerate(context.uids) if uid not in here]
+            added = [uid for uid in added if uid in here]
+    return [_difference(session.selected, context, removed, added, after)] if added or removed else []
 
 
 def _places(context: Context, results: array[int], uids: Sequence[int]) -> list[int]:
@@ -121,7 +129,7 @@ def _without(results: array[int], places: Sequence[int]) -> array[int]:
 
 
 async def _with(session: Session, context: Context, results: array[int], added: Sequence[int]) -> array[int]:
-    """The results with some more, in their order."""
+    """The results with some more, in their order; when sorted, without those that are gone."""
     if not context.criteria and len(added) <= _FEW:
         for uid in added:
             insort(results, uid)
@@ -133,6 +141,8 @@ async def _with(session: Session, context: Context, results: array[int], added: 
     pause = pausing(session)
     keys = await session.store.orders.get(
         session.account_id, view.mailbox_id, [criterion.key for criterion in context.criteria], uids, pause)
+    here = set(keys.uids)
+    uids = array("I", [uid for uid in uids if uid in here])
     return await finished(sorted_uids(keys, uids, context.criteria), pause)
 
 

@@ -30,10 +30,18 @@ _QUOTED = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _NSTRING = rb"(?:NIL|" + _QUOTED + rb")"
 _nstring = re.compile(rb"NIL|(" + _QUOTED + rb")|\{(\d+)\}\r\n", re.DOTALL)
 # env-from = "(" 1*address ")" / "NIL", where no string is a literal
-_plain_list = re.compile(
-    rb"NIL|\((?:\(" + _NSTRING + b" " + _NSTRING + b" " + _NSTRING + b" " + _NSTRING + rb"\))+\)", re.DOTALL)
+_LIST = rb"(?:NIL|\((?:\(" + b" ".join([_NSTRING] * 4) + rb"\))+\))"
+_plain_list = re.compile(_LIST, re.DOTALL)
 _escaped = re.compile(rb"\\(.)", re.DOTALL)
 _FIELDS = ("from", "sender", "reply-to", "to", "cc")
+# What nearly all envelopes look like up to the end of the first address of each field: no literals, nothing escaped
+_SIMPLE = rb'(?:NIL|"([^"\\]*)")'
+_simple = {
+    field: re.compile(
+        rb"\(" + _NSTRING + b" " + _NSTRING + (b" " + _LIST) * place
+        + rb" (?:NIL|\(\(" + _SIMPLE + b" " + _NSTRING + b" " + _SIMPLE + b" " + _SIMPLE + rb"\))", re.DOTALL).match
+    for place, field in enumerate(_FIELDS)
+}
 
 _Address = tuple[bytes, bytes, bytes]
 """Name, mailbox and host as they stand in the envelope; empty for NIL."""
@@ -154,6 +162,10 @@ def first_address(envelope: bytes | None, field: str) -> _Address:
     """The first address of a field (``from``, ``to``, ``cc``) in a rendered ENVELOPE."""
     if not envelope:
         return _NOBODY
+    simple = _simple[field](envelope)
+    if simple is not None:
+        name, mailbox, host = simple.groups()
+        return name or b"", mailbox or b"", host or b""
     position = 1
     # date and subject
     for _ in range(2):

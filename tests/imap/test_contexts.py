@@ -95,6 +95,19 @@ class ContextTests(ImapCase):
             client.do("NOOP")
             client.check()
 
+    def test_expunged_by_others(self) -> None:
+        """What others have expunged when something arrives is taken out where the client has it."""
+        for subject in "cab":
+            self.deliver(f"Subject: {subject}\r\n\r\n".encode())
+        client, other = _Client(self), self.selected()
+        self.say(other, "a UID STORE 1:2 +FLAGS.SILENT (\\Deleted)")
+        self.say(other, "a EXPUNGE")
+        self.deliver(b"Subject: a\r\n\r\n")
+        # EXPUNGE cannot come now
+        client.do("FETCH 3 UID")
+        client.do("NOOP")
+        client.check()
+
     def test_limit_of_results(self) -> None:
         """The first search is kept up to date however much it finds, others are not."""
         self.patch_limit()
