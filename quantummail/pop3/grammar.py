@@ -42,6 +42,9 @@ def parse(line: bytes) -> Command:
     return argument(verb, rest)
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
 def _nothing(verb: str, rest: bytes) -> Command:
     if rest.strip(b" "):
         raise CommandError(f"{verb} takes no argument")
@@ -53,7 +56,7 @@ def _text(rest: bytes) -> str:
         text = rest.decode("utf-8")  # RFC 6856 2.1: user names and passwords in UTF-8
     except UnicodeDecodeError:
         raise CommandError("the argument must be UTF-8") from None
-    if not text or any(character < " " or character == "\x7f" for character in text):
+    if not text or _CONTROL.search(text):
         raise CommandError("the argument must be printable and not empty")
     return text
 

@@ -13,11 +13,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from quantummail.message.ids import new_id
+from quantummail.wire import turns
 from quantummail.wire.deflate import Garbled
 from quantummail.wire.lines import LineBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
@@ -219,10 +219,10 @@ class Connection(Protocol):
         if not self._busy and not self.closing:
             self._take_turn(self._work())
 
-    def _take_turn(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+    def _take_turn(self, work: turns.Work) -> None:
         """Run until something must be waited for, then send what was written."""
         self._busy = self._in_turn = True
-        Deferred.fromCoroutine(work)
+        turns.run(work)
         self._in_turn = False
         self._flush()
 

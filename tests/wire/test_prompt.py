@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any, cast
 
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -81,6 +83,36 @@ class PromptTests(SynchronousTestCase):
         self.transport.write(b"221 Bye\r\n")
         self.transport.loseConnection()
         self.assertEqual((self.received(), self.reactor.writers), (b"221 Bye\r\n", [self.transport]))
+
+    def test_end_in_answer(self) -> None:
+        """An end that answers what the peer has sent takes no other turn of the reactor."""
+        self.ending(lambda: None)
+        self.peer.send(b"QUIT\r\n")
+        self.assertIs(self.transport.doRead(), CONNECTION_DONE)
+        self.assertEqual((self.received(), self.reactor.writers), (b"221 Bye\r\n", []))
+
+    def test_end_behind_what_waits(self) -> None:
+        """Unless something waits to be sent: then the end comes behind it."""
+        self.ending(lambda: self.transport.write(b"a" * 10_000_000))
+        self.peer.send(b"QUIT\r\n")
+        self.assertIsNone(self.transport.doRead())
+        self.assertEqual(self.reactor.writers, [self.transport])
+        octets, why = self.received(), None
+        while why is None:
+            why = self.transport.doWrite()
+            octets += self.received()
+        self.assertIs(why, CONNECTION_DONE)
+        self.assertTrue(octets.endswith(b"a221 Bye\r\n"))
+
+    def ending(self, before: Callable[[], None]) -> None:
+        """A protocol that ends the connection when something comes."""
+
+        def end(_data: bytes) -> None:
+            before()
+            self.transport.write(b"221 Bye\r\n")
+            self.transport.loseConnection()
+
+        self.patch(self.transport.protocol, "dataReceived", end)
 
     def test_peer_gone(self) -> None:
         """A peer that is gone is noticed by the reactor, which tells the protocol."""
