@@ -9,7 +9,7 @@ from typing import Any
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.server import IMAPConnection
 from quantummail.wire.connection import READ_AHEAD
-from tests.imap.case import ImapCase
+from tests.imap.case import NAME, PASSWORD, ImapCase
 from tests.support.transport import MemoryTransport
 
 
@@ -19,6 +19,10 @@ class CompressTests(ImapCase):
     def setUp(self) -> None:
         super().setUp()
         self.connection = self.logged_in()
+        self.begin()
+
+    def begin(self) -> None:
+        """A client whose streams are new."""
         self.compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
         self.inflater = zlib.decompressobj(-15)
 
@@ -100,6 +104,16 @@ class CompressTests(ImapCase):
         connection = self.logged_in()
         connection.compress()
         self.assertRaises(BadSyntax, connection.begin_tls, "a")
+
+    def test_unauthenticate(self) -> None:
+        """Who gives the connection to another user gives it without compression, which may begin again."""
+        self.start()
+        self.assertIn("a OK", self.told(b"a UNAUTHENTICATE\r\n"))
+        self.assertEqual(len(self.factory.compressors), 0)
+        self.assertIn("l OK", self.say(self.connection, f'l LOGIN {NAME} "{PASSWORD}"'))
+        self.begin()
+        self.start()
+        self.assertIn("b OK", self.told(b"b NOOP\r\n"))
 
     def test_bomb(self) -> None:
         """A few octets that become many are read piece by piece: the buffer stays small, others have their turns."""

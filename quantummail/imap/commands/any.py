@@ -39,9 +39,11 @@ async def logout(session: Session, arguments: Cursor) -> None:
 
 
 @command("UNAUTHENTICATE", AUTHENTICATED, capability=UNAUTHENTICATE)
-async def unauthenticate(session: Session, arguments: Cursor) -> str:
+async def unauthenticate(session: Session, arguments: Cursor) -> None:
     """UNAUTHENTICATE (RFC 8437): the next user of the connection logs in under the same TLS, and finds nothing left."""
     arguments.end()
     session.log_out()
     session.wire.logged_out()
-    return f"[CAPABILITY {session.capability()}] Logged out"
+    await session.complete(session.tag, f"[CAPABILITY {session.capability()}] Logged out")
+    # what the user has asked for ends with him; the reply is the last that is compressed
+    session.wire.end_compression()

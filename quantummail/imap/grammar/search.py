@@ -160,7 +160,8 @@ def search_with_charset(cursor: Cursor) -> Query:
 
 
 def _named_charset(cursor: Cursor) -> str:
-    codec = "ascii"
+    # RFC 9755 section 3, RFC 9051 6.4.4: UTF-8 once it is enabled
+    codec = "utf-8" if cursor.utf8 else "ascii"
     start = cursor.position
     if cursor.peek() not in (b"(", b'"', b"{", b"*") and cursor.word() == "CHARSET":
         cursor.space()
