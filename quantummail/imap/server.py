@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from quantummail.imap import registry
@@ -32,6 +31,7 @@ from quantummail.imap.user_sessions import UserSessions
 from quantummail.wire.connection import Connection
 from quantummail.wire.deflate import Compressors, Deflate
 from quantummail.wire.factory import ConnectionFactory
+from quantummail.wire.repeated import Repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,10 +178,7 @@ class IMAPConnection(Connection):
 
     def every(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call again and again, for the first time after an interval, until the returned function is called."""
-        repeated = LoopingCall(callback)
-        repeated.clock = self.clock
-        repeated.start(seconds, now=False)
-        return repeated.stop
+        return Repeated(self.clock, seconds, callback).stop
 
     def finish(self) -> None:
         """End the connection after what is sent."""
