@@ -11,6 +11,7 @@ from twisted.python import usage
 from quantummail import config as configuration
 from quantummail.cli import accounts, aliases, command, installation
 from quantummail.cli.command import EX_USAGE, Command
+from quantummail.cli.dkim import DkimGroup
 from quantummail.cli.maintenance import Reindex, Version
 from quantummail.cli.queue import QueueGroup
 from quantummail.cli.record import Record
@@ -46,6 +47,7 @@ class Options(usage.Options):
         ["domain", None, accounts.DomainGroup, "domains whose mail we take: add, list, delete"],
         ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, capabilities ..."],
         ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
+        ["dkim", None, DkimGroup, "keys for signatures on what we send: add, list, show, activate, retire ..."],
         ["queue", None, QueueGroup, "mail that is on its way to others: list, show, retry, hold, stats ..."],
         ["record", None, Record, "record what an account's programs and the server say: start, list, show, stop ..."],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],

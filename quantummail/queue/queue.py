@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quantummail.delivery.queued import QueuedDelivery
     from quantummail.delivery.remote import RemoteDelivery
     from quantummail.delivery.route import Routes
+    from quantummail.delivery.signing import Signing
     from quantummail.message.address import Address
     from quantummail.message.envelope import Envelope, Recipient
     from quantummail.queue.worker import Worker
@@ -31,16 +32,21 @@ _HEAD = 64 * 1024
 _PIECE = 1 << 20
 # Mail that nobody waits for goes behind what people write
 _BULK_PRIORITY = 10
+# What is written here. Forwarded mail has its author's signature, or none.
+_SIGNED = frozenset(("submission", "submissions", "api", "local"))
 _BULK = frozenset((b"bulk", b"list", b"junk"))
 
 
 class Queue:
     """Takes outgoing mail; what it has taken is durable."""
 
-    def __init__(self, outgoing: Outgoing, routes: Routes, directory: Directory) -> None:
+    def __init__(
+        self, outgoing: Outgoing, routes: Routes, directory: Directory, signing: Signing | None = None
+    ) -> None:
         self._outgoing = outgoing
         self._routes = routes
         self._directory = directory
+        self._signing = signing
         self.worker: Worker | None = None
         """Who tries what is accepted at once; without one it waits."""
 
@@ -86,6 +92,10 @@ class Queue:
         )
         worker = self.worker
         at_once = worker is not None and worker.has_room
+        if self._signing is not None and message.source in _SIGNED:
+            signed = await self._signing.signatures(header, len(heading), body, body_start)
+            heading = signed + heading
+            message = replace(message, size=message.size + len(signed))
         claims = await self._outgoing.accept(
             message, recipients, heading, body, body_start=body_start, at_once=at_once)
         if worker is not None and at_once:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +10,7 @@ from quantummail.delivery.hosts import Hosts, Opportunistic
 from quantummail.delivery.queued import QueuedDelivery
 from quantummail.delivery.remote import RemoteDelivery, RemoteSettings, Source
 from quantummail.delivery.route import BadRoute, Routes, Rule, parse_credentials, parse_rule
+from quantummail.delivery.signing import Signing
 from quantummail.dns.resolver import Resolver
 from quantummail.dns.servers import system_servers
 from quantummail.message.srs import Rewriting
@@ -19,6 +18,7 @@ from quantummail.queue.bounces import Bounces
 from quantummail.queue.queue import Queue, QueueDeliveries
 from quantummail.queue.schedule import Schedule
 from quantummail.queue.worker import QueueSettings, Worker
+from quantummail.store.sealed import Seal, secret_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +37,11 @@ class Outbound:
         sending, hostname = config.sending, config.server.hostname
         routes = Routes(read_rules(config))
         self.resolver = resolver_of(config, reactor)
-        self.queue = Queue(store.outgoing, routes, store.directory)
+        keys = config.server.data_dir / "keys"
+        signing = Signing(store.dkim_keys, Seal(secret_key(keys / "secrets")), reactor)
+        self.queue = Queue(store.outgoing, routes, store.directory, signing)
         self.forwarding = Forwarding(
-            hostname, Rewriting(secret_key(config.server.data_dir / "keys" / "srs")), store.bodies,
+            hostname, Rewriting(secret_key(keys / "srs")), store.bodies,
             self.queue.destination, self.queue.enqueue)
         hosts = Hosts(
             self.resolver, Opportunistic(), port=sending.port, family=cast("Family", sending.family),
@@ -99,18 +101,6 @@ def _logins(path: Path) -> dict[str, Login]:
         return parse_credentials(path.read_text("utf-8"))
     except OSError as error:
         raise BadRoute(f"{path}: {error.strerror}") from error
-
-
-def secret_key(path: Path) -> bytes:
-    """A key of 32 octets in a file of its own; made when it is not there."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-    return path.read_bytes()
 
 
 def _ourselves(hostname: str) -> Any:

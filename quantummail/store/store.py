@@ -24,6 +24,7 @@ from quantummail.store.conversations import Conversations
 from quantummail.store.database import Database
 from quantummail.store.decoded import DecodedParts
 from quantummail.store.directory import Directory
+from quantummail.store.dkim_keys import DkimKeys
 from quantummail.store.durability import Durability
 from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
 from quantummail.store.following import Following
@@ -93,6 +94,7 @@ class Store:
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)
         self.aliases = Aliases(self.database)
+        self.dkim_keys = DkimKeys(self.database)
         self.directory = Directory(self.database, reactor, delimiter)
         self.mirror = Mirror(self.database, self._root, self._threads, reactor)
         self.adoption = Adoption(

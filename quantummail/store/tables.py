@@ -375,3 +375,22 @@ attempts = Table(
     # the whole message was sent, and no answer came
     Column("maybe_sent", Boolean, nullable=False),
 )
+
+# Keys of domains for DKIM; the private ones are sealed (store/sealed.py)
+dkim_keys = Table(
+    "dkim_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain_id", Integer, ForeignKey("domains.id", ondelete="CASCADE"), nullable=False),
+    Column("selector", String, nullable=False),
+    Column("algorithm", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    # the TXT record
+    Column("record", String, nullable=False),
+    # published, active, retired
+    Column("state", String, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    UniqueConstraint("domain_id", "selector"),
+    sqlite_autoincrement=True,
+)
