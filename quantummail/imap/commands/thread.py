@@ -12,7 +12,7 @@ from quantummail.imap.commands.search import matching
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.search import search_with_charset
 from quantummail.imap.registry import SELECTED, command
-from quantummail.imap.results import numbers_of, pausing, tell
+from quantummail.imap.results import numbers_of, pausing, tell, written
 from quantummail.imap.sorting import THREAD_KEYS, material
 from quantummail.imap.thread_trees import FIRST, Forest, Material, ordered_subject, references, refs, tokens
 from quantummail.store.steps import Steps, finished
@@ -85,7 +85,13 @@ def _made(keys: SortKeys, uids: array[int], name: str) -> Steps[Sequence[int]]:
 
 
 async def _tell(session: Session, uids: array[int], made: Sequence[int], *, uid: bool) -> None:
-    texts = [b"(", b")", b" ", *(b"%d" % number for number in (uids if uid else numbers_of(session.selected, uids)))]
+    numbers = uids if uid else numbers_of(session.selected, uids)
+    texts = [b"(", b")", b" "]
+    pause = pausing(session)
+    for start in range(0, len(numbers), _PAGE):
+        if start:
+            await pause()
+        texts += written(numbers[start : start + _PAGE], b" ").split()
     assert len(texts) == len(uids) + FIRST
 
     def pages() -> Iterator[bytes]:
