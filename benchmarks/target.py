@@ -34,6 +34,8 @@ PORTS = {
     "smtp": 24025, "submission": 24587, "submissions": 24465, "lmtp": 24024, "imap": 24143, "imaps": 24993,
     "pop3": 24110, "pop3s": 24995,
 }
+# Mail for this domain goes to a sink of the harness's
+RELAY_DOMAIN, SINK_PORT = "relay.test", 22999
 _UNLIMITED = "max_connections = 5000\nmax_connections_per_client = 0\nmax_connections_per_minute = 0\n"
 _SMTP_LIKE = ("smtp", "submission", "submissions", "lmtp")
 
@@ -42,6 +44,7 @@ def make(directory: Path, users: int) -> None:
     """Write the configuration, the certificate and the accounts."""
     directory.mkdir(parents=True, exist_ok=True)
     text = "[server]\nhostname = mail.example.test\ndata_dir = data\nplaintext_login = loopback\nlog = json\n"
+    text += f"\n[sending]\nroutes = {RELAY_DOMAIN} smtp://127.0.0.1:{SINK_PORT}\n"
     for name, port in PORTS.items():
         text += f"\n[{name}]\nlisten = 127.0.0.1:{port}\n{_UNLIMITED}"
         text += "max_messages = 1000000\n" if name in _SMTP_LIKE else ""
@@ -114,7 +117,8 @@ def describe(directory: Path, users: int) -> dict[str, object]:
     maildir = f"{directory}/data/mail/{DOMAIN}/user{{n}}"
     return {
         "name": "quantummail", "host": "127.0.0.1", **PORTS, "user": f"user{{n}}@{DOMAIN}", "password": PASSWORD,
-        "users": users, "delivered": {"method": "maildir", "path": maildir}, "pidfiles": [f"{directory}/pid"],
+        "users": users, "relay_domain": RELAY_DOMAIN, "sink_port": SINK_PORT,
+        "delivered": {"method": "maildir", "path": maildir}, "pidfiles": [f"{directory}/pid"],
         "start": [*here, "start", str(directory)], "stop": [*here, "stop", str(directory)],
         "reset": [*here, "empty", str(directory), "--users", str(users)],
         "exec": [*_program(directory), "serve"], "listen": PORTS["imap"], "fill": "imap",
