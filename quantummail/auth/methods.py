@@ -59,6 +59,7 @@ class Methods:
         self._users = users
         self._introspection = introspection
         self._scram = settings.scram == "yes"
+        self._told = False
         self.secret = token_bytes(32)
         """What salts for accounts that are not there are made from: a server that keeps it gives the same ones for
         ever, and nobody learns from a restart who is there."""
@@ -80,7 +81,8 @@ class Methods:
         if not missing:
             self._scram = True
             self.log.info("SCRAM is offered: every account has its keys")
-        else:
+        elif not self._told:
+            self._told = True
             self.log.info("SCRAM is not offered yet: {missing} accounts get their keys at the next login with a "
                           "password", missing=missing)
 

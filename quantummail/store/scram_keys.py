@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from quantummail.store.records import ScramKeys
 from quantummail.store.rows import AnyRow
@@ -44,8 +44,9 @@ def without_keys_txn(connection: Connection, no_password: str) -> int:
 
     :param no_password: the hash that no password has.
     """
-    return len(connection.execute(
-        select(accounts.c.id)
+    return connection.execute(
+        select(func.count())
+        .select_from(accounts)
         .outerjoin(scram_keys, scram_keys.c.account_id == accounts.c.id)
         .where(accounts.c.enabled, accounts.c.password_hash != no_password, scram_keys.c.account_id.is_(None))
-    ).all())
+    ).scalar_one()
