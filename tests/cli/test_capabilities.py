@@ -56,6 +56,6 @@ class ChangeTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """What there is not cannot be switched off, nor what matters before the login."""
-        for name, said in (("IDEL", "did you mean IDLE"), ("STARTTLS", "before the login"), ("AUTH=PLAIN", "before")):
+        for name, said in (("MOVF", "did you mean MOVE"), ("STARTTLS", "before the login"), ("AUTH=PLAIN", "before")):
             with self.assertRaisesRegex(CommandFailed, said):
                 self.changed(set(), disable=name)
