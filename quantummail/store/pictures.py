@@ -226,6 +226,9 @@ class Pictures:
             if read is None:
                 self.forget(mailbox_id)
                 raise NoSuchMailbox("the mailbox does not exist (any more)")
+            if picture.modseq < since:
+                # somebody else has found that all has to be read again
+                continue
             # somebody else may have read it meanwhile
             if read.modseq >= picture.modseq and not self._take(picture, mailbox_id, read):
                 picture.modseq = _UNREAD
@@ -233,7 +236,7 @@ class Pictures:
             if picture.hinted == hinted:
                 # a hint may promise too much: that of CHECK, or of a mailbox that is gone
                 picture.hinted = wanted = picture.modseq
-        self._trim(mailbox_id)
+            self._trim(mailbox_id)
         return picture
 
     def _take(self, picture: Picture, mailbox_id: int, read: _Read) -> bool:
