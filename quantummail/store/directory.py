@@ -71,7 +71,10 @@ class Resolution:
 
 
 class Directory:
-    """Answers for recipients; remembers good answers for two seconds, unless an account is nearly full."""
+    """Answers for recipients; remembers good ones, and that a domain is not ours, for two seconds.
+
+    Not where an account is nearly full.
+    """
 
     def __init__(self, database: Database, clock: IReactorTime | None, delimiter: str) -> None:
         self._database = database
@@ -87,7 +90,7 @@ class Directory:
         if remembered is not None and remembered[0] > now:
             return remembered[1]
         found = await self._database.run(resolve_txn, local_part, domain, self._delimiter)
-        if found.known and not found.nearly_full and self._clock is not None:
+        if (found.known or not found.ours) and not found.nearly_full and self._clock is not None:
             self._remembered[key] = (now + _REMEMBERED_FOR, found)
             self._remembered.move_to_end(key)
             if len(self._remembered) > _REMEMBERED:

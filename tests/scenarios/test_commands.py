@@ -26,7 +26,7 @@ from tests.support.server import ROOT, RunningServer, environment, free_ports
 
 # Packages that are slow to load and of use to commands alone, or to nobody yet; other databases than ours
 NOT_FOR_SERVING = (
-    "alembic", "mako", "dkim", "dns.", "email.mime", "hypothesis", "jinja2", "klein", "numpy", "pytest", "setuptools",
+    "alembic", "mako", "dkim", "email.mime", "hypothesis", "jinja2", "klein", "numpy", "pytest", "setuptools",
     "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.mssql", "sqlalchemy.dialects.mysql",
     "sqlalchemy.dialects.oracle", "treq", "twisted.conch", "twisted.mail",
     "twisted.trial", "twisted.web", "quantummail.tls.selfsigned", "quantummail.cli.store",
