@@ -88,6 +88,7 @@ class Worker:
         self._running: set[Deferred[None]] = set()
         self._timer: IDelayedCall | None = None
         self._polling = False
+        self._beginning = False
         self._again = False
         self._stopping = False
         self._next_renew = 0.0
@@ -193,6 +194,7 @@ class Worker:
 
     def _begin(self) -> None:
         """Try as much as may be tried, every destination in its turn."""
+        self._beginning = False
         now = self._clock.seconds()
         progress = True
         while progress and len(self._running) < self._settings.deliveries and not self._stopping:
@@ -216,7 +218,8 @@ class Worker:
         if not destination.active and not len(destination) and not destination.failures:
             self._destinations.pop(destination.name, None)
         # not from within: a thousand that fail at once would be a thousand calls deep
-        if not self._stopping:
+        if not self._stopping and not self._beginning and self._in_memory:
+            self._beginning = True
             self._clock.callLater(0, self._begin)
 
     async def _tried(self, destination: Destination, claimed: Claimed) -> None:

@@ -183,18 +183,23 @@ def transaction(
     if obstacle is not None:
         answers[:] = [Answer(obstacle, "")] * len(answers)
         return
-    accepted = yield from _envelope(offer, mail, answers, patience, again=again)
+    accepted, data = yield from _envelope(offer, mail, answers, patience, again=again)
     if not accepted:
+        if data is not None and data.code == 354:
+            # RFC 2920 3.1: a server that takes DATA without any recipient gets nothing
+            yield Send(b".\r\n")
+            yield from _received("DATA", patience.final)
         return
     if "CHUNKING" in offer.keywords:
         # RFC 3030: no dots to stuff, and one answer less to wait for
         yield Send(b"BDAT %d LAST\r\n" % mail.sender.size)
         yield Transmit(dotted=False)
     else:
-        yield Send(b"DATA\r\n")
-        reply = yield Receive("DATA", patience.data)
-        if reply.code != 354:
-            _answer_all(answers, accepted, reply, "DATA")
+        if data is None:
+            yield Send(b"DATA\r\n")
+            data = yield from _received("DATA", patience.data)
+        if data.code != 354:
+            _answer_all(answers, accepted, data, "DATA")
             return
         yield Transmit(dotted=True)
     # RFC 2033 4.2: LMTP says it for each recipient that was accepted
@@ -229,8 +234,8 @@ def _obstacle(offer: Offer, mail: OutgoingMail, *, encrypted: bool) -> RemoteRep
 
 def _envelope(
     offer: Offer, mail: OutgoingMail, answers: list[Answer | None], patience: Patience, *, again: bool
-) -> Conversation[list[int]]:
-    """MAIL and RCPT; the places of the recipients that were accepted."""
+) -> Conversation[tuple[list[int], RemoteReply | None]]:
+    """MAIL and RCPT, and DATA if it can go along; the places of who was accepted, and the answer to DATA."""
     commands = [("RSET", b"RSET\r\n", patience.mail)] if again else []
     commands.append(("MAIL FROM", mail_command(offer, mail), patience.mail))
     known: list[int] = []
@@ -243,16 +248,22 @@ def _envelope(
         known.append(place)
         commands.append(("RCPT TO", command, patience.recipient))
     if not known:
-        return []
-    replies = yield from _asked(commands, together="PIPELINING" in offer)
+        return [], None
+    together = "PIPELINING" in offer
+    data_too = together and "CHUNKING" not in offer
+    if data_too:
+        # RFC 2920 3.1: the last one of a group
+        commands.append(("DATA", b"DATA\r\n", patience.data))
+    replies = yield from _asked(commands, together=together)
+    data = replies.pop() if data_too else None
     sender_reply = replies[again]
     if not sender_reply.positive:
         _answer_all(answers, known, sender_reply, "MAIL FROM")
-        return []
+        return [], data
     for place, reply in zip(known, replies[again + 1:], strict=True):
         if not reply.positive:
             answers[place] = Answer(reply, "RCPT TO")
-    return [place for place in known if answers[place] is None]
+    return [place for place in known if answers[place] is None], data
 
 
 def _asked(commands: Sequence[tuple[str, bytes, float]], *, together: bool) -> Conversation[list[RemoteReply]]:

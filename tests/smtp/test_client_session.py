@@ -145,7 +145,14 @@ class TransactionTests(Conversing):
         """The answer to MAIL counts, not those to RCPT that follow from it."""
         for again, before in ((False, []), (True, ["250 reset"])):
             self.assertEqual(self.hand_over(offer("PIPELINING"), mail("bob", "eve"), *before, "451 later", "503 mail?",
-                                            "503 mail?", again=again), ["451", "451"])
+                                            "503 mail?", "503 mail?", again=again), ["451", "451"])
+
+    def test_data_without_recipients(self) -> None:
+        """A server that takes DATA although it took nobody gets nothing."""
+        self.assertEqual(self.hand_over(offer("PIPELINING"), mail("bob"), "250 ok", "550 no", "354 go", "554 nobody"),
+                         ["550"])
+        self.assertEqual(self.said[-2:], ["DATA", "."])
+        self.assertNotIn("CONTENT.", self.said)
 
     def test_nobody_accepted(self) -> None:
         """Without a recipient there is no DATA."""
