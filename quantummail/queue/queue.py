@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quantummail.delivery.route import Way
-from quantummail.message.headers import Headers, header_end
+from quantummail.message.headers import header_end
 from quantummail.message.message_id import message_ids
 from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipient
 
@@ -34,7 +35,9 @@ _PIECE = 1 << 20
 _BULK_PRIORITY = 10
 # What is written here. Forwarded mail has its author's signature, or none.
 _SIGNED = frozenset(("submission", "submissions", "api", "local"))
-_BULK = frozenset((b"bulk", b"list", b"junk"))
+_BULK = re.compile(
+    rb"^(?:precedence[ \t]*:[ \t]*(?:bulk|list|junk)\b|list-unsubscribe[ \t]*:)", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 
 
 class Queue:
@@ -80,15 +83,14 @@ class Queue:
         """Keep a message; what it needs of other servers, and its Message-ID, are found out."""
         head = heading + (await body.head(body_start + _HEAD))[body_start:]
         header = head[: header_end(head)]
-        headers = Headers.scan(header)
         eight_bit = not heading.isascii() or not await body.examine(lambda octets: _is_ascii(octets, body_start))
         message = replace(
             message,
             body=message.body if message.body == "BINARYMIME" else "8BITMIME" if eight_bit else "7BIT",
             # RFC 6531 3.6: what has UTF-8 where older servers know ASCII alone
             smtputf8=not header.isascii() or not message.sender.isascii(),
-            header_id=next(iter(message_ids(headers.get(b"message-id") or b"")), ""),
-            priority=message.priority or _priority(headers),
+            header_id=_message_id(header),
+            priority=message.priority or (_BULK_PRIORITY if _BULK.search(header) else 0),
         )
         worker = self.worker
         at_once = worker is not None and worker.has_room
@@ -108,9 +110,9 @@ def _is_ascii(octets: bytes | mmap.mmap, start: int) -> bool:
     return all(octets[place : place + _PIECE].isascii() for place in range(start, len(octets), _PIECE))
 
 
-def _priority(headers: Headers) -> int:
-    precedence = (headers.get(b"precedence") or b"").strip().lower()
-    return _BULK_PRIORITY if precedence in _BULK or b"list-unsubscribe" in headers else 0
+def _message_id(header: bytes) -> str:
+    found = _MESSAGE_ID.search(header)
+    return next(iter(message_ids(found[1])), "") if found is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
