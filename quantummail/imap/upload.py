@@ -368,7 +368,7 @@ class Upload:
         box, replaced = where.box, where.replaced
         if replaced is not None:
             one = await store.appends.replace(
-                box.account_id, box.id, self._body, stretches[0], (replaced.mailbox_id, replaced.uid)
+                box.account_id, box.id, self._body, stretches[0], (box.account_id, replaced.mailbox_id, replaced.uid)
             )
             return [one.uidvalidity, one.uid]
         first = stretches[0]

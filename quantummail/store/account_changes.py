@@ -34,12 +34,13 @@ class AccountHub:
     def __init__(self) -> None:
         self._watchers: dict[int, dict[object, Callback]] = {}
         self._mailboxes: dict[int, set[int]] = {}
-        self._owners: dict[int, int] = {}
+        self._watching: dict[int, set[int]] = {}
+        self._followed: dict[int, set[int]] = {}
 
     def watch(self, account_id: int, callback: Callback) -> Callable[[], None]:
         """Call `callback(news)` after each commit that changes the account, until the returned function is called.
 
-        Of changes in mailboxes only those are told that somebody has said to belong to the account: see `belong`.
+        Of changes in mailboxes only those are told that somebody has said to be of interest: see `belong`.
         """
         key = object()
         self._watchers.setdefault(account_id, {})[key] = callback
@@ -51,23 +52,36 @@ class AccountHub:
                 if not watchers:
                     del self._watchers[account_id]
                     for mailbox_id in self._mailboxes.pop(account_id, ()):
-                        self._owners.pop(mailbox_id, None)
+                        _remove(self._watching, mailbox_id, account_id)
+                    self._unfollow(account_id)
 
         return stop
 
-    def belong(self, account_id: int, mailbox_ids: Iterable[int]) -> None:
-        """These are the mailboxes of a watched account. Commits speak of mailboxes only."""
+    def belong(self, account_id: int, mailbox_ids: Iterable[int], owners: Iterable[int] = ()) -> None:
+        """What a watched account sees: its mailboxes, and others' with those whose they are.
+
+        Commits speak of mailboxes only.
+        """
         if account_id not in self._watchers:
             return
         known = set(mailbox_ids)
-        for gone in self._mailboxes.get(account_id, set()) - known:
-            self._owners.pop(gone, None)
+        before = self._mailboxes.get(account_id, set())
+        for gone in before - known:
+            _remove(self._watching, gone, account_id)
+        for new in known - before:
+            self._watching.setdefault(new, set()).add(account_id)
         self._mailboxes[account_id] = known
-        self._owners.update(dict.fromkeys(known, account_id))
+        self._unfollow(account_id)
+        for owner in owners:
+            self._followed.setdefault(owner, set()).add(account_id)
+
+    def _unfollow(self, account_id: int) -> None:
+        for owner in list(self._followed):
+            _remove(self._followed, owner, account_id)
 
     def watched(self) -> tuple[list[int], list[int]]:
-        """The accounts that somebody watches, and their mailboxes."""
-        return list(self._watchers), list(self._owners)
+        """The accounts that somebody watches, and the mailboxes of interest."""
+        return list({*self._watchers, *self._followed}), list(self._watching)
 
     def publish(self, changes: Mapping[int, int]) -> None:
         """Messages have changed in these mailboxes."""
@@ -75,8 +89,7 @@ class AccountHub:
             return
         found: dict[int, dict[int, int]] = {}
         for mailbox_id, modseq in changes.items():
-            account_id = self._owners.get(mailbox_id)
-            if account_id is not None:
+            for account_id in self._watching.get(mailbox_id, ()):
                 found.setdefault(account_id, {})[mailbox_id] = modseq
         for account_id, changed in found.items():
             self.tell(account_id, AccountNews(changed=changed))
@@ -89,7 +102,25 @@ class AccountHub:
             except Exception:  # noqa: BLE001  # a watcher's bug is not the commit's
                 self.log.failure("unexpected error in a watcher of account {account}", account=account_id)
 
+    def tell_tree(self, account_id: int) -> None:
+        """The mailboxes of an account are not what they were: told to its watchers, and to those who see some."""
+        for each in {account_id, *self._followed.get(account_id, ())}:
+            self.tell(each, AccountNews(mailboxes=True))
+
+    def tell_of(self, account_id: int, mailbox_id: int, news: AccountNews) -> None:
+        """Tell the watchers of an account, and whoever else sees this mailbox of it."""
+        for each in {account_id, *self._watching.get(mailbox_id, ())}:
+            self.tell(each, news)
+
     def tell_all(self, news: AccountNews) -> None:
         """Tell the watchers of all accounts."""
         for account_id in list(self._watchers):
             self.tell(account_id, news)
+
+
+def _remove(places: dict[int, set[int]], place: int, account_id: int) -> None:
+    accounts = places.get(place)
+    if accounts is not None:
+        accounts.discard(account_id)
+        if not accounts:
+            del places[place]

@@ -20,6 +20,7 @@ from quantummail.store.rows import AnyRow
 from quantummail.store.scram_keys import KEY_COLUMNS, keep_keys_txn, keys_of, replace_keys_txn, without_keys_txn
 from quantummail.store.tables import (
     accounts,
+    acls,
     alias_targets,
     aliases,
     domains,
@@ -342,6 +343,7 @@ def _delete_user_txn(transaction: Transaction, address: str) -> None:
         transaction.changed(row.id, row.highestmodseq + 1)
     for table in (server_annotations, mailbox_annotations):
         connection.execute(delete(table).where(table.c.reader_id == user.id))
+    connection.execute(delete(acls).where(acls.c.grantee_id == user.id))
     connection.execute(delete(accounts).where(accounts.c.id == user.id))
 
 

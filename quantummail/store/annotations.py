@@ -104,10 +104,13 @@ class Annotations:
         """
         moved = await self._database.write(
             self._annotate_mailbox_txn, account_id, mailbox_id, reader_id, values, most)
-        # what others say of the mailbox for themselves is not the owner's business
-        seen = [entry for entry in values if reader_id == account_id or not entry.startswith(PRIVATE)]
-        if seen:
-            self._hub.tell(account_id, AccountNews(annotated=tuple((mailbox_id, entry) for entry in seen)))
+        # what somebody says of the mailbox for himself is nobody else's business
+        private = tuple((mailbox_id, entry) for entry in values if entry.startswith(PRIVATE))
+        shared = tuple((mailbox_id, entry) for entry in values if not entry.startswith(PRIVATE))
+        if private:
+            self._hub.tell(reader_id, AccountNews(annotated=private))
+        if shared:
+            self._hub.tell_of(account_id, mailbox_id, AccountNews(annotated=shared))
         if moved:
             self._hub.tell(account_id, AccountNews(annotated=tuple((other, SPECIAL_USE) for other in moved)))
 
@@ -153,6 +156,9 @@ def _of_mailbox_txn(
     connection: Connection, account_id: int, mailbox_id: int, reader_id: int, asked: Asked
 ) -> Annotated:
     use = _use_txn(connection, account_id, mailbox_id).encode("ascii")
+    if reader_id != account_id:
+        # what the owner's mailboxes are for says nothing to others (RFC 6154 section 2)
+        use = b""
     condition = and_(_IN_MAILBOX, _seen_by(mailbox_annotations, reader_id))
     found = _found_txn(
         connection, mailbox_annotations, condition, {"account": account_id, "box": mailbox_id}, asked)

@@ -91,15 +91,15 @@ class Appends:
         return await self._store(account_id, mailbox_id, body, stretches, commit)
 
     async def replace(
-        self, account_id: int, mailbox_id: int, body: SpooledBody, stretch: Stretch, replaced: tuple[int, int]
+        self, account_id: int, mailbox_id: int, body: SpooledBody, stretch: Stretch, replaced: tuple[int, int, int]
     ) -> Appended:
-        """Store a message and expunge another one (mailbox id, UID), whose room it may take.
+        """Store a message and expunge another one (account id, mailbox id, UID), whose room it may take.
 
         `NoSuchMessage` when that is gone already.
         """
 
         async def commit(group: list[Addition]) -> list[Appended]:
-            return await self._database.write(self._replace_txn, account_id, replaced, group)
+            return await self._database.write(self._replace_txn, replaced, group)
 
         (appended,) = await self._store(account_id, mailbox_id, body, [stretch], commit)
         return appended
@@ -162,9 +162,9 @@ class Appends:
         return group
 
     def _replace_txn(
-        self, transaction: Transaction, account_id: int, replaced: tuple[int, int], group: list[Addition]
+        self, transaction: Transaction, replaced: tuple[int, int, int], group: list[Addition]
     ) -> list[Appended]:
-        mailbox_id, uid = replaced
+        account_id, mailbox_id, uid = replaced
         if not remove_txn(transaction, account_id, mailbox_id, [uid]):
             raise NoSuchMessage("the message is gone")
         # its room is free now: see RFC 8508 4.2

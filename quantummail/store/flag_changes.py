@@ -12,6 +12,7 @@ from quantummail.store.flags import DELETED, SEEN
 from quantummail.store.keywords import keyword_mask_txn, keywords_txn
 from quantummail.store.prepared import Prepared
 from quantummail.store.records import FlagChange, FlagState
+from quantummail.store.rights import may_set_keywords
 from quantummail.store.rows import rows_among
 from quantummail.store.tables import mailboxes, messages
 from quantummail.store.transaction import Transaction
@@ -49,8 +50,9 @@ def set_flags_txn(
     flags: int,
     keywords: Sequence[str],
     unchanged_since: int | None,
+    within: int = -1,
 ) -> FlagChange:
-    """Change flags of messages; one new mod-sequence for all whose flags really change."""
+    """Change flags of messages, of these bits (`within`) only; one new mod-sequence for all that really change."""
     connection = transaction.connection
     key = {"account": account_id, "box": mailbox_id}
     modseq: int | None = _MODSEQ.execute(connection, key).scalar()
@@ -65,11 +67,12 @@ def set_flags_txn(
         modified = tuple(uid for uid, changed_at, _ in rows if changed_at > unchanged_since)
         rows = [row for row in rows if row[1] <= unchanged_since]
     mask = flags
-    if keywords:
+    if keywords and may_set_keywords(within):
         # a keyword is made for messages that are there, not for a STORE that fails
         mask |= keyword_mask_txn(
             transaction, account_id, mailbox_id, keywords, create=operation != "remove" and bool(rows))
-    keep, put = {"add": (-1, mask), "remove": (~mask, 0), "replace": (0, mask)}[operation]
+    mask &= within
+    keep, put = {"add": (-1, mask), "remove": (~mask, 0), "replace": (~within, mask)}[operation]
     changing = [uid for uid, _, old in rows if old & keep | put != old]
     if changing:
         modseq += 1

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, literal_colu
 from quantummail.message.ids import new_id
 from quantummail.store import usefile
 from quantummail.store.account_changes import AccountHub, AccountNews
+from quantummail.store.acls import inherit_txn
 from quantummail.store.errors import AlreadyExists, InvalidName, LimitReached, NoSuchMailbox, NotAllowed, Unavailable
 from quantummail.store.maildir import account_directory, check_name, folder, make_maildir, sync_directory
 from quantummail.store.numbering import Numbering
@@ -134,16 +135,16 @@ class Mailboxes:
     async def subscribe(self, account_id: int, name: str) -> None:
         """Subscribe to a name, whether it exists or not (RFC 3501 6.3.6). Raises `InvalidName` or `LimitReached`."""
         await self._database.write(_subscribe_one_more_txn, account_id, check_name(name))
-        self.tell_changed(account_id)
+        self._hub.tell(account_id, AccountNews(mailboxes=True))
 
     async def unsubscribe(self, account_id: int, name: str) -> None:
         """End a subscription; nothing happens where there is none."""
         await self._database.write(_unsubscribe_txn, account_id, canonical(name))
-        self.tell_changed(account_id)
+        self._hub.tell(account_id, AccountNews(mailboxes=True))
 
     def tell_changed(self, account_id: int) -> None:
-        """Tell whoever watches the account that its mailboxes or subscriptions are not what they were."""
-        self._hub.tell(account_id, AccountNews(mailboxes=True))
+        """Tell whoever watches the account, or sees some of it, that its mailboxes are not what they were."""
+        self._hub.tell_tree(account_id)
 
     async def subscriptions(self, account_id: int) -> Sequence[str]:
         """Names subscribed to, sorted."""
@@ -191,11 +192,21 @@ class Mailboxes:
             ).first()
             if taken is not None:
                 raise NotAllowed("another mailbox has this special use")
+        parent: Mailbox | None = None
         for depth in range(1, len(levels)):
             above = "/".join(levels[:depth])
-            if find_txn(connection, account_id, above) is None:
-                self.create_one_txn(transaction, account_id, above, "")
-        return self.create_one_txn(transaction, account_id, name, special_use)
+            found = find_txn(connection, account_id, above)
+            parent = self._create_below_txn(transaction, account_id, above, "", parent) if found is None else found
+        return self._create_below_txn(transaction, account_id, name, special_use, parent)
+
+    def _create_below_txn(
+        self, transaction: Transaction, account_id: int, name: str, special_use: str, parent: Mailbox | None
+    ) -> Mailbox:
+        """What is created below a mailbox is for those for whom that is."""
+        created = self.create_one_txn(transaction, account_id, name, special_use)
+        if parent is not None:
+            inherit_txn(transaction.connection, account_id, parent.id, created.id)
+        return created
 
     def create_one_txn(self, transaction: Transaction, account_id: int, name: str, special_use: str) -> Mailbox:
         """A mailbox row and its directory; the caller has checked the name."""

@@ -16,7 +16,7 @@ from quantummail.store import files
 from quantummail.store.additions import Addition, Additions, check_room
 from quantummail.store.bundles import Bundles
 from quantummail.store.columns import ColumnReader, Columns
-from quantummail.store.copying import Copier
+from quantummail.store.copying import Copier, Place
 from quantummail.store.durability import WrittenFile
 from quantummail.store.errors import NoSuchMailbox, Unavailable
 from quantummail.store.files import Arrivals
@@ -151,10 +151,14 @@ class Messages:
         keywords: Sequence[str],
         *,
         unchanged_since: int | None = None,
+        within: int = -1,
     ) -> FlagChange:
-        """Change flags (a mask of system flags) and keywords; `LimitReached` when there are too many keywords."""
+        """Change flags (a mask of system flags) and keywords; `LimitReached` when there are too many keywords.
+
+        Bits that are not in `within` stay as they are: see `rights.flag_mask`.
+        """
         return await self._database.write(
-            set_flags_txn, account_id, mailbox_id, uids, operation, flags, keywords, unchanged_since
+            set_flags_txn, account_id, mailbox_id, uids, operation, flags, keywords, unchanged_since, within
         )
 
     async def expunge(
@@ -168,16 +172,23 @@ class Messages:
         return await self._database.write(remove_txn, account_id, mailbox_id, uids)
 
     async def copy(
-        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *,
+        destination_account: int | None = None, within: int = -1,
     ) -> Copied:
-        """Copy to a mailbox of the account: all of those that are there, or nothing (`OverQuota`, `NoSuchMessage`)."""
-        return await self._copier.copy(account_id, mailbox_id, uids, destination_id, move=False)
+        """Copy to a mailbox: all of those that are there, or nothing (`OverQuota`, `NoSuchMessage`).
+
+        It is one of the same account unless another one is named. Flags that are not in `within` are not copied.
+        """
+        there = Place(account_id if destination_account is None else destination_account, destination_id)
+        return await self._copier.copy(Place(account_id, mailbox_id), uids, there, within, move=False)
 
     async def move(
-        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int
+        self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *,
+        destination_account: int | None = None, within: int = -1,
     ) -> Copied:
-        """Move to a mailbox of the account, in one transaction."""
-        return await self._copier.copy(account_id, mailbox_id, uids, destination_id, move=True)
+        """The same in one transaction with removing them."""
+        there = Place(account_id if destination_account is None else destination_account, destination_id)
+        return await self._copier.copy(Place(account_id, mailbox_id), uids, there, within, move=True)
 
     async def append(
         self,

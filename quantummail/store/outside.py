@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from quantummail.store.account_changes import AccountNews
+from quantummail.store.acls import mark_txn
 from quantummail.store.errors import StoreError
 from quantummail.store.tables import mailboxes
 from quantummail.store.uids import PAGE
@@ -53,6 +54,7 @@ class Outside:
         self._clock = clock
         self._known: dict[int, int] = {}
         self._newest: dict[int, int] = {}
+        self._lists: tuple[int, int] | None = None
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
         self._stopped = False
@@ -86,6 +88,7 @@ class Outside:
         try:
             now = await self._database.run(_modseqs_txn, watched) if watched else {}
             newest = await self._database.run(_newest_txn, accounts) if accounts else {}
+            lists = await self._database.run(mark_txn) if accounts else self._lists
         except StoreError as error:
             self.log.warn("changes by other processes cannot be seen: {reason}", reason=str(error))
             return
@@ -98,8 +101,10 @@ class Outside:
         self._accounts.publish(changed)
         for account_id, mailbox_id in newest.items():
             if mailbox_id > self._newest.get(account_id, mailbox_id):
-                self._accounts.tell(account_id, AccountNews(mailboxes=True))
-        self._known, self._newest = now, newest
+                self._accounts.tell_tree(account_id)
+        if self._lists not in (None, lists):
+            self._accounts.tell_all(AccountNews(mailboxes=True))
+        self._known, self._newest, self._lists = now, newest, lists
 
 
 def _modseqs_txn(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 
 from quantummail.store.errors import OverQuota
+from quantummail.store.rights import ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,10 @@ class Mailbox:
     deleted: int
     size: int
     """Octets of all messages."""
+    owner: str = ""
+    """The address of the account, where the mailbox is another's than the reader's."""
+    rights: str = ALL
+    """What the reader may do with it: see `quantummail.store.rights`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from quantummail.store import pairing
 from quantummail.store.account_changes import AccountHub
 from quantummail.store.accounts import NO_PASSWORD, REMOVED, Aliases, Domains, Users
+from quantummail.store.acls import Acls
 from quantummail.store.additions import Additions
 from quantummail.store.adoption import Adoption, Findings
 from quantummail.store.annotations import Annotations
@@ -90,6 +91,7 @@ class Store:
         self.mailboxes = Mailboxes(
             self.database, self._root, self._threads, self.messages, self._numbering, self.account_changes)
         self.inboxes = Inboxes(self.mailboxes, others)
+        self.acls = Acls(self.database, self.account_changes)
         self.annotations = Annotations(self.database, self.account_changes, self._root)
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)

@@ -209,7 +209,7 @@ mailbox_annotations = Table(
     metadata,
     Column("account_id", Integer, nullable=False),
     Column("mailbox_id", Integer, nullable=False),
-    Column("reader_id", Integer, nullable=False),
+    Column("reader_id", Integer, nullable=False, index=True),
     # in lower case
     Column("entry", String, nullable=False),
     Column("value", LargeBinary, nullable=False),
@@ -224,6 +224,24 @@ server_annotations = Table(
     Column("entry", String, nullable=False),
     Column("value", LargeBinary, nullable=False),
     PrimaryKeyConstraint("reader_id", "entry"),
+)
+
+# What others may do with a mailbox (RFC 4314): see store/acls.py
+acls = Table(
+    "acls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    # the account that may; 0 for everybody
+    Column("grantee_id", Integer, nullable=False, index=True),
+    # whether the rights are taken away
+    Column("negative", Boolean, nullable=False),
+    Column("rights", String, nullable=False),
+    UniqueConstraint("account_id", "mailbox_id", "grantee_id", "negative"),
+    _in_mailbox(),
+    # a change is seen by its id
+    sqlite_autoincrement=True,
 )
 
 # Which messages belong together: see store/conversations.py

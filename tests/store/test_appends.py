@@ -153,7 +153,7 @@ class AppendsTests(SynchronousTestCase):
     def replace(self, text: bytes, replaced: int, where: int | None = None) -> int:
         body, (stretch,) = self.body(text)
         return now(self.store.appends.replace(
-            self.user.id, where or self.inbox, body, stretch, (self.inbox, replaced))).uid
+            self.user.id, where or self.inbox, body, stretch, (self.user.id, self.inbox, replaced))).uid
 
     def test_replace(self) -> None:
         """A replaced message is gone when the other one is there, and its file with it."""
