@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import threading
@@ -10,6 +11,7 @@ import traceback
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import IO, TYPE_CHECKING
 
 from twisted.logger import ILogObserver, LogLevel, formatEvent
@@ -106,23 +108,34 @@ def text_line(event: LogEvent) -> str:
 
 def json_line(event: LogEvent) -> str:
     """An event for programs: time, level, system, message, its unchanging format (`event`), its fields."""
-    record: dict[str, object] = {
-        "time": _moment(event).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "level": _level(event).name,
-        "system": _system(event),
-        "message": visible(_message(event)),
-    }
+    line = (f'{{"time":"{_utc(event["log_time"])}","level":"{_level(event).name}",'
+            f'"system":{_quoted(_system(event))},"message":{_quoted(visible(_message(event)))}')
     event_format = event.get("log_format")
     if event_format:
-        record["event"] = visible(str(event_format))
+        line += f',"event":{_quoted_again(str(event_format))}'
     for name, value in event.items():
-        if name.startswith("log_") or name in record or name in {"isError", "format"}:
-            continue
-        record[name] = _plain(name, value)
-    return _encode(record)
+        if name not in _OURS and not name.startswith("log_"):
+            line += f",{_quoted_again(name)}:{_encoded(name, value)}"
+    return line + "}"
 
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_OURS = frozenset(("time", "level", "system", "message", "event", "isError", "format"))
+
+
+@lru_cache(maxsize=1024)
+def _quoted_again(text: str) -> str:
+    """Formats and names, of which there are few."""
+    return _quoted(visible(text))
+
+
+def _utc(seconds: float) -> str:
+    second = math.floor(seconds)
+    return f"{_utc_second(second)}.{int((seconds - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _utc_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @lru_cache(maxsize=1024)
@@ -130,13 +143,13 @@ def _is_secret(name: str) -> bool:
     return any(word in name.lower() for word in _SECRET)
 
 
-def _plain(name: str, value: object) -> object:
+def _encoded(name: str, value: object) -> str:
     if _is_secret(name):
-        return "***"
+        return '"***"'
     if value is None or isinstance(value, bool | int | float):
-        return value
+        return json.dumps(value)
     text = str(value)
-    return visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ...")
+    return _quoted(visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."))
 
 
 @implementer(ILogObserver)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 # RFC 5321 4.5.3.1.1 allows 64 octets, but variable envelope senders of large services are longer, and the
@@ -91,6 +92,7 @@ class Address:
         return _from_match(match)
 
 
+@lru_cache(1024)
 def parse_path(text: str) -> tuple[Address | None, str]:
     """Read the path ``<...>`` that `text` begins with; what follows it comes second. ``<>`` gives None.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import date
+from functools import lru_cache
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MONTH_NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
@@ -90,7 +92,13 @@ def _zone(zone: bytes | None) -> int | None:
 
 def rfc5322_date(seconds: float) -> str:
     """A moment as header fields have it (RFC 5322 3.3), in UTC."""
-    moment = time.gmtime(seconds)
+    return _date_of_second(math.floor(seconds))
+
+
+@lru_cache(8)
+def _date_of_second(second: int) -> str:
+    # all the messages of a second have the same
+    moment = time.gmtime(second)
     return (
         f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02d} {MONTHS[moment.tm_mon - 1]} {moment.tm_year} "
         f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000"
