@@ -73,6 +73,9 @@ class Agreeable:
     ) -> Exchange:
         raise NotImplementedError
 
+    def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
+        """Nothing is kept."""
+
     def logged_out(self) -> None:
         """Nobody was logged in."""
 
