@@ -27,12 +27,21 @@ class CheckConfig(Command):
     def run(self) -> int:
         """Read it; errors are raised with all of them."""
         config = self.configuration()
+        _check_routes(config)
         for warning in [*config.warnings, *_check_certificates(config), *capabilities.doubts(config)]:
             warn(warning)
         for name, section in config.listeners().items():
             say(f"{name}: {', '.join(map(str, section.listen))}")
         say(f"{self.config_path} is in order")
         return EX_OK
+
+
+def _check_routes(config: Config) -> None:
+    """Raises ConfigError for what `serve` would refuse."""
+    if config.sending.routes or config.sending.credentials is not None:
+        from quantummail.service.outbound import read_rules  # loads everything that sends
+
+        read_rules(config)
 
 
 def _check_certificates(config: Config) -> list[str]:

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
+from quantummail.delivery.outcome import Delivered
 from quantummail.delivery.route import Way
+from quantummail.message.address import Address
 from quantummail.message.headers import header_end
 from quantummail.message.message_id import message_ids
 from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipient
@@ -16,12 +20,10 @@ from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipien
 if TYPE_CHECKING:
     import mmap
 
-    from quantummail.delivery.outcome import Delivered
     from quantummail.delivery.queued import QueuedDelivery
     from quantummail.delivery.remote import RemoteDelivery
     from quantummail.delivery.route import Routes
     from quantummail.delivery.signing import Signing
-    from quantummail.message.address import Address
     from quantummail.message.envelope import Envelope, Recipient
     from quantummail.queue.worker import Worker
     from quantummail.store.directory import Directory
@@ -135,17 +137,35 @@ class _Kept:
 class QueueDeliveries:
     """Sends each try the way of its destination."""
 
-    def __init__(self, outgoing: Outgoing, routes: Routes, local: QueuedDelivery, remote: RemoteDelivery) -> None:
+    log = Logger(namespace="quantummail.queue")
+
+    def __init__(self, queue: Queue, outgoing: Outgoing, routes: Routes, local: QueuedDelivery, remote: RemoteDelivery
+                 ) -> None:
+        self._queue = queue
         self._outgoing = outgoing
         self._routes = routes
         self._local = local
         self._remote = remote
 
     async def deliver(self, claimed: Claimed) -> Delivered:
-        """Try once."""
+        """Try once. What waits for a relay that is not configured any more is given another way, and not tried."""
+        if self._routes.moved(claimed.destination):
+            await self._redirect(claimed)
+            return Delivered(())
         content = _AtHand(claimed.content) if claimed.content is not None else _Kept(
             self._outgoing, claimed.message.id)
         route = self._routes.route(claimed.destination)
         if route.way is Way.LOCAL:
             return await self._local.deliver(claimed, content)
         return await self._remote.deliver(route, claimed, content)
+
+    async def _redirect(self, claimed: Claimed) -> None:
+        sender = claimed.message.sender
+        destinations = [
+            (one, await self._queue.destination(sender, Address.parse(one.address))) for one in claimed.recipients]
+        await self._outgoing.redirect(destinations)
+        self.log.info("message {id} waited for {relay}, which is not configured any more: it goes by {destinations}",
+                      id=claimed.message.id, relay=claimed.destination,
+                      destinations=", ".join(sorted({destination for _, destination in destinations})))
+        if self._queue.worker is not None:
+            self._queue.worker.wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from quantummail.config import ConfigError, Problem
 from quantummail.delivery.forwarding import Forwarding
 from quantummail.delivery.hosts import Hosts, Opportunistic
 from quantummail.delivery.queued import QueuedDelivery
@@ -33,7 +34,7 @@ class Outbound:
     """The parts that send. `queue` is what the ways in hand mail to."""
 
     def __init__(self, config: Config, store: Store, reactor: Any) -> None:
-        """Raises `BadRoute` for routes that cannot be understood."""
+        """Raises ConfigError for routes that cannot be understood."""
         sending, hostname = config.sending, config.server.hostname
         routes = Routes(read_rules(config))
         self.resolver = resolver_of(config, reactor)
@@ -52,7 +53,7 @@ class Outbound:
                 messages_per_connection=sending.messages_per_connection, idle=sending.idle))
         schedule = _schedule(config)
         deliveries = QueueDeliveries(
-            store.outgoing, routes, QueuedDelivery(store, self.forwarding), self._remote)
+            self.queue, store.outgoing, routes, QueuedDelivery(store, self.forwarding), self._remote)
         bounces = Bounces(hostname, store.outgoing, schedule, lambda address: self.queue.destination("", address))
         self.worker = Worker(reactor, store.outgoing, deliveries, bounces, schedule, _queue_settings(config))
         self._patience = config.server.stop_after
@@ -88,19 +89,32 @@ def resolver_of(config: Config, reactor: Any) -> Resolver:
 
 
 def read_rules(config: Config) -> list[Rule]:
-    """The rules of `[sending] routes`. Raises `BadRoute`."""
+    """The rules of `[sending] routes`. Raises ConfigError with everything that is wrong with them."""
     path = config.sending.credentials
-    logins = _logins(path) if path is not None else {}
-    return [parse_rule(rule, logins) for rule in config.sending.routes]
+    try:
+        logins = _logins(path) if path is not None else {}
+    except BadRoute as error:
+        raise ConfigError([Problem("", "sending", "credentials", str(path), str(error))]) from None
+    rules, problems = [], []
+    for rule in config.sending.routes:
+        try:
+            rules.append(parse_rule(rule, logins))
+        except BadRoute as error:
+            problems.append(Problem("", "sending", "routes", rule, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return rules
 
 
 def _logins(path: Path) -> dict[str, Login]:
     try:
         if path.stat().st_mode & 0o077:
-            raise BadRoute(f"{path} can be read by others: `chmod 600` it")
+            raise BadRoute("others can read it: `chmod 600` it")
         return parse_credentials(path.read_text("utf-8"))
     except OSError as error:
-        raise BadRoute(f"{path}: {error.strerror}") from error
+        raise BadRoute(error.strerror or str(error)) from error
+    except UnicodeDecodeError:
+        raise BadRoute("it is not UTF-8") from None
 
 
 def _ourselves(hostname: str) -> Any:

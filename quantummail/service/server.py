@@ -16,8 +16,10 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from quantummail.config import ConfigError
 from quantummail.service.listeners import CannotListen, Listener, open_all
 from quantummail.service.lock import DataLock, Locked
+from quantummail.service.outbound import read_rules
 from quantummail.service.parts import Parts
 from quantummail.service.refusal import EX_CONFIG, EX_TEMPFAIL, StartRefused
 from quantummail.service.systemd import Notifier, inherited_sockets
@@ -110,9 +112,17 @@ class QuantumMailService(MultiService):
         super().startService()
         sys.setswitchinterval(_SWITCH_INTERVAL)
         _raise_file_limit()
+        self._check_routes()
         self._check_revision()
         self.reactor.callWhenRunning(self._take_signals)
         self._starting = Deferred.fromCoroutine(self._start())
+
+    def _check_routes(self) -> None:
+        # passwords for relays are read as who we are from now on
+        try:
+            read_rules(self.config)
+        except ConfigError as error:
+            raise self._refused(EX_CONFIG, str(error)) from None
 
     def _check_revision(self) -> None:
         try:

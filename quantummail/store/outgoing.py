@@ -155,6 +155,10 @@ class Outgoing:
         return await self._database.write(
             rows.claim_txn, self.owner, destination, int(time.time()), horizon, limit)
 
+    async def redirect(self, destinations: Sequence[tuple[OutgoingRecipient, str]]) -> None:
+        """Give recipients that were claimed back for another destination, where they are due at once."""
+        await self._database.write(rows.redirect_txn, self.owner, destinations, int(time.time()))
+
     async def due_destinations(self, *, horizon: int, limit: int) -> list[tuple[str, bool]]:
         """Where something is due for, and whether an administrator wants it tried at once."""
         return await self._database.run(rows.destinations_txn, int(time.time()), horizon, limit)

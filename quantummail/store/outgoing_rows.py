@@ -93,7 +93,7 @@ def _recipients_txn(connection: Connection, new: NewOutgoing, now: int) -> tuple
             "orcpt": one.orcpt, "destination": one.destination, "lane": new.message.lane, "state": state.value,
             "due": now, "leased_by": new.leased_by, "leased_until": now + LEASE if new.leased_by else 0,
             "attempts": one.attempts, "delay_told": one.delay_told, "changed": now, "code": 0, "status": "",
-            "answer": "",
+            "answer": "", "bounce": "",
         }).scalar_one()
         together.setdefault(one.destination, []).append(OutgoingRecipient(
             row_id, one.address, one.destination, one.notify, one.orcpt, one.attempts, one.delay_told))
@@ -234,6 +234,18 @@ def release_txn(transaction: Transaction, now: int, alone: bool) -> int:
         update(outgoing_recipients).where(leased if alone else leased & over)
         .values(state=State.DUE.value, due=now, leased_by="", leased_until=0)
     ).rowcount
+
+
+def redirect_txn(
+    transaction: Transaction, owner: str, destinations: Sequence[tuple[OutgoingRecipient, str]], now: int
+) -> None:
+    """Recipients that their owner gives back, because they have to go another way: due there at once."""
+    found = outgoing_recipients.c
+    for recipient, destination in destinations:
+        transaction.connection.execute(
+            update(outgoing_recipients)
+            .where(found.id == recipient.id, found.leased_by == owner, found.state == State.LEASED.value)
+            .values(destination=destination, state=State.DUE.value, due=now, leased_by="", leased_until=0))
 
 
 def next_due_txn(connection: Connection) -> int | None:

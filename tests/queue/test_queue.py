@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.delivery.route import Routes, parse_rule
 from quantummail.message.address import Address
 from quantummail.message.envelope import Client, Envelope, Recipient, Sender
 from quantummail.message.ids import new_id
-from quantummail.queue.queue import Queue
+from quantummail.queue.queue import Queue, QueueDeliveries
 from quantummail.store.outgoing_records import Claimed, OutgoingMessage
 from tests.support.stores import make_store, make_user, now
 
@@ -81,3 +83,16 @@ class QueueTests(SynchronousTestCase):
             (b"List-Unsubscribe: <x>\r\n\r\n", True), (b"\r\nPrecedence: bulk\r\n", False),
         ):
             self.assertEqual(self.message(octets).priority > 0, bulk, octets)
+
+    def test_relay_is_gone(self) -> None:
+        """Mail for a relay that is not configured any more is not tried, and goes where new mail would go."""
+        (claimed,) = self.submit(b"\r\n", "c@slow.test")
+        self.assertEqual(claimed.destination, "smtp://relay.test")
+        routes = Routes([])
+        nobody: Any = None
+        deliveries = QueueDeliveries(
+            Queue(self.store.outgoing, routes, self.store.directory), self.store.outgoing, routes, nobody, nobody)
+        self.assertEqual(now(deliveries.deliver(claimed)).results, ())
+        self.assertEqual(now(self.store.outgoing.due_destinations(horizon=10_000, limit=10)), [("slow.test", False)])
+        (again,) = now(self.store.outgoing.claim("slow.test", horizon=10_000, limit=10))
+        self.assertEqual([(one.address, one.attempts) for one in again.recipients], [("c@slow.test", 0)])
