@@ -140,6 +140,14 @@ class QueueSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JourneySection:
+    """What is kept of what happened to each message, for `quantummail why`."""
+
+    record: bool = key(values.YES_NO, "yes", "Whether it is kept at all.")
+    keep: float = key(values.DURATION, "30d", "For how long.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSection:
     """How fast passwords may be guessed. These limits hold for all protocols together."""
 
@@ -341,6 +349,7 @@ class Config:
     dns: DnsSection
     sending: SendingSection
     queue: QueueSection
+    journey: JourneySection
     login: LoginSection
     oauth: OAuthSection
     tls: TLSSection
@@ -366,6 +375,7 @@ class Config:
 SECTIONS: dict[str, type] = {
     "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
     "delivery": DeliverySection, "dns": DnsSection, "sending": SendingSection, "queue": QueueSection,
+    "journey": JourneySection,
     "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
     "submission": SubmissionSection, "submissions": SubmissionSection,
     "lmtp": LmtpSection, "lmtps": LmtpSection, "imap": ImapSection, "imaps": ImapSection,

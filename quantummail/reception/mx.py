@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
+from quantummail.reception.journal import Journal
 from quantummail.reception.recipients import NOT_OURS, UNKNOWN, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.reply import NO_ROOM, Reply
@@ -18,7 +19,7 @@ from quantummail.smtp.reply import NO_ROOM, Reply
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
-    from quantummail.delivery.local import LocalDelivery
+    from quantummail.delivery.local import LocalDelivery, Outcome
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
     from quantummail.reception.onward import Onward
     from quantummail.smtp.login import Exchange
@@ -46,6 +47,7 @@ class MXReceiver:
     """Serves one connection of a stranger: an SMTP client on port 25."""
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.reception")
+    source: ClassVar[str] = "smtp"
 
     def __init__(
         self, store: Store, delivery: LocalDelivery, onward: Onward, settings: ReceptionSettings, clock: IReactorTime
@@ -57,16 +59,20 @@ class MXReceiver:
         self._clock = clock
         self._recipients = Recipients(store.directory)
         self._unknown = 0
+        self._journal = Journal(store.journey, self.source)
 
     async def mail(self, client: Client, sender: Sender) -> Reply:
         """Anybody may begin, as long as there is room for what is coming."""
         self._recipients.begin()
-        return SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
+        reply = SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
+        self._journal.begin(sender, reply)
+        return reply
 
     async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
         """Our own recipients only; who guesses addresses waits."""
         found = await self._recipients.resolve(recipient)
         reply = self._accept(sender, recipient, found) if found.ours else NOT_OURS
+        self._journal.recipient(recipient, reply, found)
         if not reply.positive:
             self.log.info("recipient <{recipient}> of {client} refused: {code} {status}", code=reply.code,
                           recipient=str(recipient.address), client=client.address, status=reply.status,
@@ -95,18 +101,29 @@ class MXReceiver:
 
     async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
         """Deliver into every mailbox before the answer."""
-        return [await self._deliver(envelope, content)]
-
-    async def _deliver(self, envelope: Envelope, content: Content) -> Reply:
         body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
         head = await body.head(64 * 1024)
         if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
-            return TOO_MANY_HOPS
+            replies = self._looped(envelope)
+            self._journal.done(envelope, body.size, head, replies)
+            return replies
+        replies, outcomes = await self._deliver(envelope, body)
+        self._journal.done(envelope, body.size, head, replies, outcomes)
+        return replies
+
+    def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
+        """Whatever became of it is noted."""
+        self._journal.ended(transaction, client, reply)
+
+    def _looped(self, envelope: Envelope) -> Sequence[Reply]:
+        return [TOO_MANY_HOPS]
+
+    async def _deliver(self, envelope: Envelope, body: SpooledBody) -> tuple[Sequence[Reply], list[Outcome]]:
         trace = self._trace(envelope)
         onward = self._onward.all_of(envelope, self._recipients, trace, body, source="smtp")
         outcomes = await self._delivery.deliver_once(
             envelope, self._recipients.targets(envelope), final_delivery(envelope) + trace, body, onward=onward)
-        return reply_for(envelope.id, outcomes)
+        return [reply_for(envelope.id, outcomes)], outcomes
 
     def _trace(self, envelope: Envelope) -> bytes:
         return received(envelope, self._settings.hostname, time.time())
@@ -128,12 +145,12 @@ class MXReceiver:
 class LMTPReceiver(MXReceiver):
     """Serves a local program that hands mail over: the same rules, an answer for each recipient (RFC 2033 4.2)."""
 
-    async def message(self, envelope: Envelope, content: Content) -> Sequence[Reply]:
-        """Deliver, and say for each recipient what became of it."""
-        body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
-        head = await body.head(64 * 1024)
-        if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
-            return [TOO_MANY_HOPS] * len(envelope.recipients)
+    source = "lmtp"
+
+    def _looped(self, envelope: Envelope) -> Sequence[Reply]:
+        return [TOO_MANY_HOPS] * len(envelope.recipients)
+
+    async def _deliver(self, envelope: Envelope, body: SpooledBody) -> tuple[Sequence[Reply], list[Outcome]]:
         trace = self._trace(envelope)
         outcomes = await self._delivery.deliver(
             envelope, self._recipients.targets(envelope), final_delivery(envelope) + trace, body)
@@ -142,4 +159,5 @@ class LMTPReceiver(MXReceiver):
                 envelope, self._onward.forward(envelope, recipient, targets, trace, body))
             for recipient, targets in self._recipients.forwards.items()
         }
-        return self._recipients.replies(envelope, outcomes, others)
+        replies = self._recipients.replies(envelope, outcomes, others)
+        return replies, [*outcomes, *others.values()]

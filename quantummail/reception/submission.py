@@ -15,6 +15,7 @@ from quantummail.message.address import Address
 from quantummail.message.headers import MAX_OCTETS, header_end
 from quantummail.reception.authorship import Authorship, fields_end
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
+from quantummail.reception.journal import Journal
 from quantummail.reception.recipients import UNKNOWN, Recipients, reply_for
 from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.login import Outcome
@@ -70,6 +71,7 @@ class SubmissionReceiver:
         self._recipients = Recipients(store.directory)
         self._authorship = Authorship(store.directory, settings.hostname)
         self._login: tuple[int, End] | None = None
+        self._journal = Journal(store.journey, protocol)
 
     def mechanisms(self, tls: Any, disabled: frozenset[str]) -> Sequence[str]:
         """What our users can log in with."""
@@ -97,6 +99,11 @@ class SubmissionReceiver:
 
     async def mail(self, client: Client, sender: Sender) -> Reply:
         """A user writes under their own addresses only; the null sender is for machines (RFC 6409 6.1)."""
+        reply = await self._may_begin(client, sender)
+        self._journal.begin(sender, reply)
+        return reply
+
+    async def _may_begin(self, client: Client, sender: Sender) -> Reply:
         self._recipients.begin()
         if not client.user:
             return LOGIN_FIRST
@@ -113,6 +120,7 @@ class SubmissionReceiver:
             reply = self._recipients.accept(sender, recipient, found)
         else:
             reply = self._recipients.accept_outside(recipient)
+        self._journal.recipient(recipient, reply, found)
         if not reply.positive:
             self.log.info("recipient <{recipient}> of {user} refused: {code} {status}", code=reply.code,
                           recipient=str(recipient.address), user=client.user, status=reply.status,
@@ -141,11 +149,22 @@ class SubmissionReceiver:
         body: SpooledBody = content  # type: ignore[assignment]  # `content` made it
         head = await body.head(MAX_OCTETS)
         end = header_end(head)
+        refusal = None
         if end == len(head) < body.size:
-            return [HEADER_TOO_LONG]
-        end = fields_end(head[:end])
-        if has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
-            return [TOO_MANY_HOPS]
+            refusal = HEADER_TOO_LONG
+        elif has_looped(head, self._settings.max_hops) or self._onward.circles(self._recipients, head):
+            refusal = TOO_MANY_HOPS
+        if refusal is not None:
+            self._journal.done(envelope, body.size, head, [refusal])
+            return [refusal]
+        return [await self._complete(envelope, body, head, fields_end(head[:end]))]
+
+    def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
+        """Whatever became of it is noted."""
+        self._journal.ended(transaction, client, reply)
+
+    async def _complete(self, envelope: Envelope, body: SpooledBody, head: bytes, end: int) -> Reply:
+        """Complete the header, which has `end` octets, and deliver."""
         now = time.time()
         try:
             header = await self._authorship.completed(head[:end], envelope, now)
@@ -153,7 +172,8 @@ class SubmissionReceiver:
             self.log.info("message {id} of {user} refused: {reason}", id=envelope.id, user=envelope.client.user,
                           reason=refusal.reply.text, connection=envelope.client.connection,
                           client=envelope.client.address)
-            return [refusal.reply]
+            self._journal.done(envelope, body.size, head[:end], [refusal.reply])
+            return refusal.reply
         heading = received(envelope, self._settings.hostname, now) + header
         onward = self._onward.all_of(
             envelope, self._recipients, heading, body, body_start=end, source=self._protocol,
@@ -161,7 +181,9 @@ class SubmissionReceiver:
         outcomes = await self._delivery.deliver_once(
             envelope, self._recipients.targets(envelope), final_delivery(envelope) + heading, body, body_start=end,
             onward=onward)
-        return [reply_for(envelope.id, outcomes)]
+        reply = reply_for(envelope.id, outcomes)
+        self._journal.done(envelope, body.size, header, [reply], outcomes)
+        return reply
 
 
 class _Login:

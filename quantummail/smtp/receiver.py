@@ -53,6 +53,12 @@ class Receiver(Protocol):
         A positive reply is a promise: the message is on stable storage.
         """
 
+    def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
+        """A transaction that had begun with `mail` has ended, with `message` or without.
+
+        :param reply: the refusal that ended it, if it was the session's own: too big, bare line ends, our mistake.
+        """
+
     def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
         """The SASL mechanisms that can work now, best first; none where nobody logs in.
 

@@ -43,6 +43,8 @@ class SMTPConnection(Connection):
         self._content_in_use = False
         self._client: Client | None = None
         self._exchange: Exchange | None = None
+        self._transaction = ""
+        self._refusal: Reply | None = None
 
     # What the connection calls.
 
@@ -67,6 +69,8 @@ class SMTPConnection(Connection):
             self.write(event.encode())
         else:
             await _ANSWERS[type(event)](self, event)
+        if self._transaction and session.transaction != self._transaction:
+            self._over()
         if session.receiving:
             self.idle_timeout = self.settings.data_timeout
         else:
@@ -91,14 +95,20 @@ class SMTPConnection(Connection):
         self.write(self.session.farewell("4.3.2", "Service is shutting down, closing connection").encode())
 
     def closed(self) -> None:
-        self.receiver.logged_out()
         if not self._content_in_use:
             self._discard()
+            self._over()
+        self.receiver.logged_out()
 
     def expel(self) -> None:
         """End the session: the account may not be used any more. What is running is answered first."""
         self.session.expel()
         self.wake()
+
+    def _over(self) -> None:
+        if self._transaction:
+            self.receiver.over(self._transaction, self.who(), self._refusal)
+        self._transaction, self._refusal = "", None
 
     def _mechanisms(self) -> Sequence[str]:
         return self.receiver.mechanisms(self.tls_handle, self.settings.disabled)
@@ -114,6 +124,7 @@ class SMTPConnection(Connection):
     async def _on_refused(self, event: events.MessageRefused) -> None:
         self.log.info("message {id} of {client} refused: {reply}", id=event.transaction, client=self.client,
                       connection=self.connection_id, reply=event.replies[0].text)
+        self._refusal = event.replies[0]
         self.write(b"".join([reply.encode() for reply in event.replies]))
 
     async def _on_farewell(self, event: events.Farewell) -> None:
@@ -131,6 +142,7 @@ class SMTPConnection(Connection):
         self.account = ""
 
     async def _on_mail(self, event: events.MailAsked) -> None:
+        self._transaction = self.session.transaction
         self._say(self.session.mail_answered(await self.receiver.mail(self.who(), event.sender)))
 
     async def _on_rcpt(self, event: events.RcptAsked) -> None:
@@ -211,6 +223,7 @@ class SMTPConnection(Connection):
         except Exception:  # noqa: BLE001  # the edge of the session: the client gets a temporary failure
             self.log.failure("message {id} could not be taken", id=envelope.id, client=self.client,
                              connection=self.connection_id)
+            self._refusal = LOCAL_ERROR
             return (LOCAL_ERROR,) * wanted
         finally:
             self._content_in_use = False

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from quantummail.store.database import Database
     from quantummail.store.intake import Intake
+    from quantummail.store.journey import Journey
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.threads import Inline, Threads
 
@@ -50,9 +51,10 @@ class Messages:
 
     def __init__(
         self, database: Database, root: str, spool: str, threads: Inline | Threads, intake: Intake,
-        additions: Additions, clock: IReactorTime | None = None,
+        additions: Additions, clock: IReactorTime | None = None, journey: Journey | None = None,
     ) -> None:
         self._database = database
+        self._journey = journey
         self._intake = intake
         self._root = root
         self._threads = threads
@@ -165,11 +167,21 @@ class Messages:
         self, account_id: int, mailbox_id: int, uids: Sequence[int] | None = None
     ) -> tuple[int, ...]:
         """Remove those flagged \\Deleted, of these UIDs or of all; the UIDs that are removed now."""
-        return await self._database.write(remove_txn, account_id, mailbox_id, uids, only_deleted=True)
+        return await self._remove(account_id, mailbox_id, uids, only_deleted=True)
 
     async def remove(self, account_id: int, mailbox_id: int, uids: Sequence[int]) -> tuple[int, ...]:
         """Remove these messages, flagged or not."""
-        return await self._database.write(remove_txn, account_id, mailbox_id, uids)
+        return await self._remove(account_id, mailbox_id, uids, only_deleted=False)
+
+    async def _remove(
+        self, account_id: int, mailbox_id: int, uids: Sequence[int] | None, *, only_deleted: bool
+    ) -> tuple[int, ...]:
+        email_ids: list[str] = []
+        removed = await self._database.write(
+            remove_txn, account_id, mailbox_id, uids, only_deleted=only_deleted, email_ids=email_ids)
+        if removed and self._journey is not None:
+            self._journey.removed(account_id, mailbox_id, email_ids)
+        return removed
 
     async def copy(
         self, account_id: int, mailbox_id: int, uids: Sequence[int], destination_id: int, *,

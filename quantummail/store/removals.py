@@ -60,8 +60,11 @@ def remove_txn(
     only_deleted: bool = False,
     keep_contents: bool = False,
     keep_files: bool = False,
+    email_ids: list[str] | None = None,
 ) -> tuple[int, ...]:
     """Remove messages (all of the mailbox if `uids` is None), or only those flagged \\Deleted. The UIDs removed.
+
+    Their EMAILIDs are put into `email_ids`, if it is given.
 
     A move keeps the contents: their new rows come in the same transaction. Files that are gone already are not to be
     taken away should they come back.
@@ -82,6 +85,8 @@ def remove_txn(
     modseq = box.highestmodseq + 1
     key = {"account_id": account_id, "mailbox_id": mailbox_id}
     gone = [one[0] for one in doomed]
+    if email_ids is not None:
+        email_ids[:] = [one[3] for one in doomed]
     drop_txn(transaction, account_id, mailbox_id, gone)
     for condition, parameters in conditions(gone):
         values = {**parameters, "account": account_id, "box": mailbox_id, "new_modseq": modseq}

@@ -31,6 +31,7 @@ from quantummail.store.errors import AlreadyExists, NoSuchUser, StoreError
 from quantummail.store.following import Following
 from quantummail.store.inboxes import Inboxes
 from quantummail.store.intake import Intake
+from quantummail.store.journey import Journey
 from quantummail.store.mailboxes import Mailboxes
 from quantummail.store.maildir import unescape
 from quantummail.store.messages import Messages
@@ -75,11 +76,12 @@ class Store:
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
+        self.journey = Journey(self.database, reactor, lambda: self.bodies.has_room(0))
         self.decoded = DecodedParts(self.bodies)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
         self.messages = Messages(
-            self.database, self._root, self._spool, self._threads, self._intake, additions, reactor)
+            self.database, self._root, self._spool, self._threads, self._intake, additions, reactor, self.journey)
         self.appends = Appends(
             self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
             self.messages.unfinished)
@@ -158,6 +160,7 @@ class Store:
         await self.messages.vanished.stop()
         await self.messages.bundles.stop()
         await self.messages.recent.write()
+        await self.journey.flush()
         self._threads.stop()
         self._intake.stop()
         self._queue_intake.stop()

@@ -367,8 +367,12 @@ outgoing_recipients = Table(
     Column("code", Integer, nullable=False),
     Column("status", String, nullable=False),
     Column("answer", String, nullable=False),
+    # why it failed, in four words: see message/bounce_kind.py; empty unless it has
+    Column("bounce", String, nullable=False, server_default=""),
     Index(None, "state", "destination", "due"),
     Index(None, "address"),
+    Index("ix_outgoing_recipients_bounced", "id",
+          sqlite_where=text("bounce <> ''"), postgresql_where=text("bounce <> ''")),
     sqlite_autoincrement=True,
 )
 
@@ -392,6 +396,44 @@ attempts = Table(
     Column("answer", String, nullable=False),
     # the whole message was sent, and no answer came
     Column("maybe_sent", Boolean, nullable=False),
+)
+
+# Addresses elsewhere that do not exist, as their servers have said: see store/suppressions.py
+suppressions = Table(
+    "suppressions",
+    metadata,
+    # in lower case
+    Column("address", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    # the message that learned it; empty where an administrator has said so
+    Column("message_id", String, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    # until somebody deletes it
+    Column("stays", Boolean, nullable=False),
+)
+
+# What happened to messages: see store/journey.py. No mail: rows belong to the server, not to accounts, and no user
+# is shown them
+journey = Table(
+    "journey",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    # transaction, queue id and EMAILID are the same
+    Column("message_id", String, nullable=False, index=True),
+    Column("stage", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    # `<>` for the null reverse-path, empty for stages without a sender
+    Column("sender", String, nullable=False),
+    Column("header_id", String, nullable=False),
+    # JSON
+    Column("detail", String, nullable=False),
+    Index("ix_journey_sender", "sender", sqlite_where=text("sender <> ''"), postgresql_where=text("sender <> ''")),
+    Index("ix_journey_header_id", "header_id",
+          sqlite_where=text("header_id <> ''"), postgresql_where=text("header_id <> ''")),
+    sqlite_autoincrement=True,
 )
 
 # Keys of domains for DKIM; the private ones are sealed (store/sealed.py)

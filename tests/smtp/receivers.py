@@ -67,6 +67,7 @@ class MemoryReceiver:
         self.asked: list[str] = []
         self.ends: list[Callable[[], None]] = []
         self.disabled: frozenset[str] = frozenset()
+        self.ended: list[tuple[str, Reply | None]] = []
 
     async def _decide(self, name: str, reply: Reply) -> Reply:
         if name.startswith("slow"):
@@ -114,6 +115,9 @@ class MemoryReceiver:
             return [Reply(550, "5.7.1", "Spam") if b"REFUSE" in octets else Reply(250, "2.0.0", "Taken")]
         return [Reply(452, "4.2.2", "Full") if recipient.address.local_part.startswith("full")
                 else Reply(250, "2.1.5", f"Stored for {recipient.address}") for recipient in envelope.recipients]
+
+    def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
+        self.ended.append((transaction, reply))
 
     def mechanisms(self, tls: object, disabled: frozenset[str]) -> Sequence[str]:
         return [name for name in ("PLAIN", "LOGIN") if f"AUTH={name}" not in disabled]
