@@ -51,7 +51,8 @@ class ColumnFetch:
     async def _lost(self, page: array[int], found: dict[str, Sequence[Any]]) -> bool:
         """Whether something is lost; then what stands in for it is there too."""
         further = tuple(name for one in self._attributes for name in one.lost)
-        if not any(None in found[name] for one in self._attributes if one.lost for name in one.names):
+        # what is rendered is never empty
+        if all(all(found[name]) for one in self._attributes if one.lost for name in one.names):
             return False
         session = self._session
         found.update(await session.store.messages.columns(

@@ -28,8 +28,7 @@ _CARRIED = Prepared(
 
 def keywords_txn(connection: Connection, account_id: int, mailbox_id: int) -> tuple[str, ...]:
     """The keywords of a mailbox in the order of their bits."""
-    rows = _KEYWORDS.execute(connection, {"account": account_id, "box": mailbox_id})
-    return tuple(rows.scalars())
+    return tuple([name for name, in _KEYWORDS.tuples(connection, {"account": account_id, "box": mailbox_id})])
 
 
 def keyword_mask_txn(

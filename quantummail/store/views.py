@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
@@ -74,14 +75,35 @@ _FETCHES = {
 }
 
 
-def mailbox_of(row: AnyRow) -> Mailbox:
+class MailboxRow(NamedTuple):
+    """`MAILBOX_COLUMNS`, and what only the store wants to know."""
+
+    id: int
+    account_id: int
+    name: str
+    special_use: str
+    object_id: str
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    size: int
+    recent_from: int
+    directory: str
+    forgotten_modseq: int
+
+
+def mailbox_of(row: AnyRow | MailboxRow) -> Mailbox:
     """The value of a row of `MAILBOX_COLUMNS`, which may have further columns behind."""
     return Mailbox(*row[: len(MAILBOX_COLUMNS)])
 
 
-def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) -> AnyRow | None:
-    """The mailbox's columns, `recent_from`, `directory` and `forgotten_modseq`."""
-    return _MAILBOX.execute(connection, {"account": account_id, "box": mailbox_id}).one_or_none()
+def mailbox_row_txn(connection: Connection, account_id: int, mailbox_id: int) -> MailboxRow | None:
+    """The mailbox's row, None if it is gone."""
+    rows = _MAILBOX.tuples(connection, {"account": account_id, "box": mailbox_id})
+    return MailboxRow._make(rows[0]) if rows else None
 
 
 def snapshot_txn(
