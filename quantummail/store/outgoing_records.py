@@ -45,6 +45,7 @@ class OutgoingMessage:
     """What the octets need: 7BIT, 8BITMIME, BINARYMIME."""
     smtputf8: bool = False
     require_tls: bool = False
+    """REQUIRETLS (RFC 8689): only over TLS, with hosts that prove who they are."""
     ret: str = ""
     envid: str = ""
     header_id: str = ""
@@ -52,6 +53,8 @@ class OutgoingMessage:
     priority: int = 0
     """Lower goes first."""
     created: int = 0
+    tls_optional: bool = False
+    """``TLS-Required: No`` (RFC 8689): to arrive matters more to the sender than TLS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,9 @@ def _message_row(new: NewOutgoing) -> dict[str, object]:
     return {
         "id": message.id, "account_id": message.account_id, "lane": message.lane, "source": message.source,
         "sender": message.sender, "size": message.size, "body": message.body, "smtputf8": message.smtputf8,
-        "require_tls": message.require_tls, "ret": message.ret, "envid": message.envid,
-        "header_id": message.header_id, "priority": message.priority, "created": message.created,
-        "unfinished": len(new.recipients),
+        "require_tls": message.require_tls, "tls_optional": message.tls_optional, "ret": message.ret,
+        "envid": message.envid, "header_id": message.header_id, "priority": message.priority,
+        "created": message.created, "unfinished": len(new.recipients),
     }
 
 

@@ -45,9 +45,11 @@ from quantummail.store.outside import Outside
 from quantummail.store.previews import Previews
 from quantummail.store.queue_files import QueueFiles
 from quantummail.store.reserve import Reserve
+from quantummail.store.sts_policies import StsPolicies
 from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
 from quantummail.store.threads import Inline, Threads
+from quantummail.store.tls_results import TlsResults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +101,8 @@ class Store:
         self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)
         self.aliases = Aliases(self.database)
         self.dkim_keys = DkimKeys(self.database)
+        self.sts_policies = StsPolicies(self.database)
+        self.tls_results = TlsResults(self.database)
         self.directory = Directory(self.database, reactor, delimiter)
         self.mirror = Mirror(self.database, self._root, self._threads, reactor)
         self.adoption = Adoption(

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -334,6 +335,8 @@ outgoing = Table(
     Column("body", String, nullable=False),
     Column("smtputf8", Boolean, nullable=False),
     Column("require_tls", Boolean, nullable=False),
+    # TLS-Required: No (RFC 8689)
+    Column("tls_optional", Boolean, nullable=False, server_default=false()),
     Column("ret", String, nullable=False),
     Column("envid", String, nullable=False),
     Column("header_id", String, nullable=False, index=True),
@@ -453,4 +456,51 @@ dkim_keys = Table(
     Column("changed", BigInteger, nullable=False),
     UniqueConstraint("domain_id", "selector"),
     sqlite_autoincrement=True,
+)
+
+# MTA-STS policies of other domains
+sts_policies = Table(
+    "sts_policies",
+    metadata,
+    Column("domain", String, primary_key=True),
+    Column("policy_id", String, nullable=False),
+    # as it was published
+    Column("text", String, nullable=False),
+    Column("fetched", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+
+# How TLS went on connections to other domains, counted by day (since 1970-01-01, UTC)
+tls_results = Table(
+    "tls_results",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("day", Integer, nullable=False),
+    Column("domain", String, nullable=False),
+    # sts, tlsa, no-policy-found
+    Column("policy_type", String, nullable=False),
+    Column("policy_digest", String, nullable=False),
+    Column("policy", String, nullable=False),
+    # empty for success, which has nothing but its policy
+    Column("result", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
+    Index(None, "day", "domain"),
+)
+
+# Reports that are made of them, by where they go; a row without `uri` ends the matter
+tls_reports = Table(
+    "tls_reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("day", Integer, nullable=False),
+    Column("domain", String, nullable=False),
+    Column("uri", String, nullable=False),
+    Column("sent", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    UniqueConstraint("day", "domain", "uri"),
 )
