@@ -9,12 +9,13 @@ from typing import Any
 from twisted.python import usage
 
 from quantummail import config as configuration
-from quantummail.cli import accounts, aliases, command, installation
+from quantummail.cli import accounts, aliases, command, installation, local
 from quantummail.cli.command import EX_USAGE, Command
 from quantummail.cli.dkim import DkimGroup
 from quantummail.cli.maintenance import Reindex, Version
 from quantummail.cli.queue import QueueGroup
 from quantummail.cli.record import Record
+from quantummail.cli.why import Why
 
 
 class Serve(Command):
@@ -48,7 +49,11 @@ class Options(usage.Options):
         ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, capabilities ..."],
         ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
         ["dkim", None, DkimGroup, "keys for signatures on what we send: add, list, show, activate, retire ..."],
+        ["mailq", None, local.Mailq, "what `queue list` shows, in the form that programs know"],
+        ["sendmail", None, local.Sendmail, "hand in a message, with the flags of sendmail"],
+        ["local", None, local.LocalGroup, "names of this machine's users: aliases, resolve"],
         ["queue", None, QueueGroup, "mail that is on its way to others: list, show, retry, hold, stats ..."],
+        ["why", None, Why, "tell what happened to a message, and by which rule"],
         ["record", None, Record, "record what an account's programs and the server say: start, list, show, stop ..."],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],
         ["version", None, Version, "say which versions run here"],

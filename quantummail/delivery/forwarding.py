@@ -18,6 +18,7 @@ from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipien
 if TYPE_CHECKING:
     from quantummail.smtp.client import Content
     from quantummail.store.bodies import Bodies
+    from quantummail.store.journey import Journey
     from quantummail.store.spooled import SpooledBody
 
 Enqueue = Callable[[OutgoingMessage, Sequence[OutgoingRecipient], bytes, "SpooledBody", int], Awaitable[None]]
@@ -32,9 +33,10 @@ class Forwarding:
 
     def __init__(
         self, hostname: str, rewriting: Rewriting, bodies: Bodies,
-        destination: Callable[[str, Address], Awaitable[str]], enqueue: Enqueue,
+        destination: Callable[[str, Address], Awaitable[str]], enqueue: Enqueue, journey: Journey | None = None,
     ) -> None:
         """`destination` says which way mail from a sender to an address goes."""
+        self._journey = journey
         self._hostname = hostname
         self._rewriting = rewriting
         self._bodies = bodies
@@ -106,6 +108,9 @@ class Forwarding:
             new_id(), None, lane, "forward", reverse_path, len(heading) + body.size - body_start,
             created=int(time.time()))
         await self._enqueue(message, recipients, heading, body, body_start)
+        if self._journey is not None:
+            self._journey.made(of, message.id, "handed on", {
+                "for": str(original or ""), "to": [str(one) for one in to], "sender": reverse_path})
         self.log.info("message {id} is handed on as {new} to {recipients}", id=of, new=message.id,
                       recipients=", ".join(f"<{one}>" for one in to))
 

@@ -104,9 +104,14 @@ class Transaction:
         row = await (await self._opened()).row(command.number)
         if row.size > SMALL:
             await self._stream(row, command.number, None)
+            self._retrieved(row)
             return
         octets = await self._readable(row, command.number)
+        self._retrieved(row)
         self._connection.write(b"+OK %d octets\r\n" % len(octets) + stuffed(octets))
+
+    def _retrieved(self, row: Message) -> None:
+        self._store.journey.read(self.user.id, self.user.address, (row.email_id,), "POP3")
 
     async def top(self, command: Command) -> None:
         """TOP msg n."""

@@ -71,7 +71,7 @@ class Bounces:
             report_id, None, "reports", "report", "", len(octets), "7BIT" if octets.isascii() else "8BITMIME",
             smtputf8=not octets[: header_end(octets)].isascii() or not message.sender.isascii(),
             header_id=f"<{report_id}@{self._hostname}>", created=now)
-        return Report(report, [recipient], octets)
+        return Report(report, [recipient], octets, action.value, [result.recipient.address for result in results])
 
     def _status(self, claimed: Claimed, action: Action, result: Result) -> RecipientStatus:
         attempt = result.attempt

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.files import Arrivals
     from quantummail.store.intake import Intake
+    from quantummail.store.journey import Journey
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.threads import Inline, Threads
     from quantummail.store.unfinished import Note, Unfinished
@@ -69,8 +70,9 @@ class Appends:
 
     def __init__(
         self, database: Database, root: str, threads: Inline | Threads, intake: Intake, additions: Additions,
-        arrivals: Arrivals, unfinished: Unfinished,
+        arrivals: Arrivals, unfinished: Unfinished, journey: Journey,
     ) -> None:
+        self._journey = journey
         self._database = database
         self._root = root
         self._threads = threads
@@ -119,6 +121,8 @@ class Appends:
                 group = await self._threads.run(self._write, account_id, mailbox_id, directory, wanted, body, note)
                 appended = await commit(group)
                 done = True
+                for addition, one in zip(group, appended, strict=True):
+                    self._journey.appended(addition, one)
                 return appended
             finally:
                 if not done:

@@ -6,6 +6,7 @@ was queued is in the queue, with ids that lead there; only refusals and readings
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,16 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from quantummail.store import journey_rows as rows
+from quantummail.store.errors import StoreError
 from quantummail.store.journey_rows import Step
 from quantummail.store.transaction import Work
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from quantummail.store.additions import Addition
     from quantummail.store.database import Database
+    from quantummail.store.records import Appended
 
 _DELAY = 1.0
 _BATCH = 250
@@ -34,6 +38,9 @@ _READINGS = 10_000
 _REMOVED_APART = 200
 """Messages of one expunge that have a row each."""
 _PURGE_PAGE = 2000
+_PURGE_AFTER, _PURGE_AGAIN = 3600.0, 2.0
+# ENVELOPE ends with the Message-ID (RFC 3501 7.4.2)
+_MESSAGE_ID = re.compile(rb'"(<[^"<>]*>)"\)?$')
 
 
 class Journey:
@@ -56,11 +63,14 @@ class Journey:
         self._read: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._timer: IDelayedCall | None = None
         self._idle: Deferred[None] | None = None
+        self._purging: IDelayedCall | None = None
 
     def begin(self, keep: float) -> None:
         """Note steps from now on, and keep them so many seconds."""
         self._on = True
         self._keep = keep
+        if self._clock is not None:
+            self._purging = self._clock.callLater(_PURGE_AFTER, self._purge_later)
 
     @property
     def on(self) -> bool:
@@ -96,6 +106,17 @@ class Journey:
             if len(self._read) > _READINGS:
                 self._read.popitem(last=False)
             self.note(email_id, "read", "", {"account": address, "by": by})
+
+    def appended(self, addition: Addition, appended: Appended) -> None:
+        """A client of IMAP has put a message into a mailbox."""
+        if not self._on or addition.rendered is None:
+            return
+        found = _MESSAGE_ID.search(addition.rendered.envelope)
+        self.note(
+            addition.email_id, "appended", "accepted",
+            {"source": "imap", "account": addition.account_id, "mailbox": appended.mailbox_id, "uid": appended.uid,
+             "size": addition.size},
+            header_id="" if found is None else found[1].decode("utf-8", "replace"))
 
     def removed(self, account_id: int, mailbox_id: int, email_ids: Sequence[str]) -> None:
         """Messages have left an account for good. Of very many only the number is noted."""
@@ -151,6 +172,8 @@ class Journey:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        if self._purging is not None and self._purging.active():
+            self._purging.cancel()
         if self._writing:
             self._idle = Deferred()
             await self._idle
@@ -160,6 +183,20 @@ class Journey:
         if not self._on:
             return 0
         return await self._database.write(rows.purge_txn, int(time.time() - self._keep), _PURGE_PAGE)
+
+    def _purge_later(self) -> None:
+        Deferred.fromCoroutine(self._purge_page()).addErrback(
+            lambda failure: self.log.failure("old steps of the journey of messages cannot be forgotten", failure))
+
+    async def _purge_page(self) -> None:
+        try:
+            more = await self.purge() >= _PURGE_PAGE
+        except StoreError:
+            # the database has told it
+            more = False
+        assert self._clock is not None
+        # the rest soon, but not at the expense of mail
+        self._purging = self._clock.callLater(_PURGE_AGAIN if more else _PURGE_AFTER, self._purge_later)
 
     # What is asked.
 

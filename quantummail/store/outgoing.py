@@ -27,6 +27,7 @@ from quantummail.store.transaction import Transaction, Work
 if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.intake import Intake
+    from quantummail.store.journey import Journey
     from quantummail.store.queue_files import QueueFiles
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.threads import Inline, Threads
@@ -36,14 +37,22 @@ _AT_HAND = 256 * 1024
 _AT_HAND_TOGETHER = 64 * 1024 * 1024
 _STRAY_FOR = 7 * 86400.0
 _PAGE = 500
+# Recipients that the journey names of one report
+_ABOUT = 100
 
 
 class Report:
     """A message of our own that goes out in the transaction that makes it true: a bounce, a warning."""
 
-    __slots__ = ("message", "octets", "recipients")
+    __slots__ = ("about", "action", "message", "octets", "recipients")
 
-    def __init__(self, message: OutgoingMessage, recipients: Sequence[OutgoingRecipient], octets: bytes) -> None:
+    def __init__(
+        self, message: OutgoingMessage, recipients: Sequence[OutgoingRecipient], octets: bytes, action: str = "",
+        about: Sequence[str] = (),
+    ) -> None:
+        """`action`, `about`: what it says of whom, for the journey."""
+        self.action = action
+        self.about = tuple(about)
         self.message = message
         self.recipients = tuple(recipients)
         self.octets = octets
@@ -55,9 +64,11 @@ class Outgoing:
     log = Logger(namespace="quantummail.store")
 
     def __init__(
-        self, database: Database, files: QueueFiles, threads: Inline | Threads, intake: Intake
+        self, database: Database, files: QueueFiles, threads: Inline | Threads, intake: Intake,
+        journey: Journey,
     ) -> None:
         """`intake`: one that makes files durable on the queue's file system."""
+        self._journey = journey
         self._database = database
         self._files = files
         self._threads = threads
@@ -140,6 +151,9 @@ class Outgoing:
         result = await outcome
         if isinstance(result, Exception):
             raise result
+        for report in reports:
+            self._journey.made(settled.message.id, report.message.id, "told", {
+                "action": report.action, "about": report.about[:_ABOUT], "to": settled.message.sender})
         if result:
             self._threads.submit(lambda: self._files.remove(settled.message.id))
 
@@ -170,6 +184,10 @@ class Outgoing:
     async def history(self, recipient_id: int) -> list[Attempt]:
         """All attempts for a recipient, the first one first."""
         return await self._database.run(lists.history_txn, recipient_id)
+
+    async def named(self, header_id: str, *, limit: int = 50) -> list[str]:
+        """Ids of messages with this Message-ID, the newest ones."""
+        return await self._database.run(lists.named_txn, header_id, limit)
 
     async def counts(self, *, limit: int = 1000) -> list[DestinationCount]:
         """How much waits for each destination, the fullest first."""

@@ -57,7 +57,7 @@ def entries_txn(connection: Connection, selection: Selection, limit: int, after:
 def _entry(row: AnyRow) -> Entry:
     recipient = QueuedRecipient(
         row.id, row.message_id, row.address, row.destination, State(row.state), row.due, row.attempts, row.changed,
-        row.code, row.status, row.answer)
+        row.code, row.status, row.answer, row.bounce)
     return Entry(recipient, OutgoingMessage(
         **{column.name: getattr(row, f"m_{column.name}") for column in MESSAGE_COLUMNS}))
 
@@ -71,6 +71,13 @@ def history_txn(connection: Connection, recipient_id: int) -> list[Attempt]:
                 row.answer, row.maybe_sent)
         for row in rows
     ]
+
+
+def named_txn(connection: Connection, header_id: str, limit: int) -> list[str]:
+    """Ids of messages with this Message-ID, the newest ones."""
+    rows = connection.execute(
+        select(outgoing.c.id).where(outgoing.c.header_id == header_id).order_by(outgoing.c.id.desc()).limit(limit))
+    return list(rows.scalars())[::-1]
 
 
 def counts_txn(connection: Connection, limit: int) -> list[DestinationCount]:

@@ -135,6 +135,8 @@ class QueuedRecipient:
     code: int
     status: str
     answer: str
+    bounce: str = ""
+    """What kind of failure it was: see message/bounce_kind.py."""
 
 
 @dataclass(frozen=True, slots=True)

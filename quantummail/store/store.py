@@ -74,11 +74,11 @@ class Store:
         # the queue may be on another file system than the mail
         self._queue_durability = Durability(self._queue_files.directory)
         self._queue_intake = Intake(self._queue_durability, self.database.submit, self.database.report)
-        self.outgoing = Outgoing(self.database, self._queue_files, self._threads, self._queue_intake)
+        self.journey = Journey(self.database, reactor, lambda: self.bodies.has_room(0))
+        self.outgoing = Outgoing(self.database, self._queue_files, self._threads, self._queue_intake, self.journey)
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
-        self.journey = Journey(self.database, reactor, lambda: self.bodies.has_room(0))
         self.decoded = DecodedParts(self.bodies)
         self._numbering = Numbering(self._root)
         additions = Additions(self._numbering)
@@ -86,7 +86,7 @@ class Store:
             self.database, self._root, self._spool, self._threads, self._intake, additions, reactor, self.journey)
         self.appends = Appends(
             self.database, self._root, self._threads, self._intake, additions, self.messages.arrivals,
-            self.messages.unfinished)
+            self.messages.unfinished, self.journey)
         self.changes.everything = self._changed
         self.orders = Orders(self.database, self.messages, self.bodies)
         self.conversations = Conversations(self.database, self.messages, self.bodies)
