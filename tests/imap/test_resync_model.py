@@ -27,6 +27,8 @@ class Cache:
         """The UIDs behind the message numbers, as far as they are known."""
         self.modseq = 0
         self.uidvalidity = 0
+        self.complete = 0
+        """Up to this UID it has asked for every message. It may know of later ones whose flags have changed."""
         self.connection = case.logged_in()
         self.connect("")
 
@@ -37,12 +39,12 @@ class Cache:
         self.connection = self.case.logged_in()
         self.command(f"e ENABLE QRESYNC{' UIDONLY' * self.uidonly}")
         parameters = f" (QRESYNC ({self.uidvalidity} {self.modseq}{match}))" if self.modseq else ""
-        known = sorted(self.flags)
         self.numbers = []
         answer = self.command(f"s SELECT INBOX{parameters}")
         self.uidvalidity = int(re.findall(r"UIDVALIDITY (\d+)", answer)[0])
-        # new messages: those above what it knows
-        self.command(f"f UID FETCH {known[-1] + 1 if known else 1}:* (UID FLAGS MODSEQ)")
+        # new messages: those that it has not asked for yet
+        self.command(f"f UID FETCH {self.complete + 1}:* (UID FLAGS MODSEQ)")
+        self.complete = max(self.flags, default=self.complete)
         self.numbers = [*sorted(self.flags)]
 
     def command(self, text: str) -> str:
