@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,8 @@ from quantummail.tls.outbound import Mode, Protection
 if TYPE_CHECKING:
     from quantummail.delivery.route import Route
     from quantummail.dns.resolver import Resolver
+    from quantummail.store.outgoing_records import OutgoingMessage
+    from quantummail.tls.outbound import TlsState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +47,54 @@ class NoWay(Exception):
         return Fate.FAILED if self.reply.permanent else Fate.DEFERRED
 
 
+class Demand(Enum):
+    """What the sender of a message says about TLS (RFC 8689)."""
+
+    USUAL = "usual"
+    REQUIRED = "required"
+    """REQUIRETLS: only over TLS, with hosts that prove who they are, and that will ask for the same."""
+    WAIVED = "waived"
+    """``TLS-Required: No``: the policies of the recipient's domain do not matter."""
+
+    @classmethod
+    def of(cls, message: OutgoingMessage) -> Demand:
+        """A message's. What the envelope says counts before the header (RFC 8689 3)."""
+        if message.require_tls:
+            return cls.REQUIRED
+        return cls.WAIVED if message.tls_optional else cls.USUAL
+
+
 class Policies(Protocol):
     """Knows what protection domains and hosts ask for: MTA-STS, DANE, the configuration."""
 
-    async def protect(self, domain: str, found: MailHosts) -> Sequence[tuple[MailHost, Protection]]:
+    async def protect(
+        self, domain: str, found: MailHosts, port: int = 25, demand: Demand = Demand.USUAL
+    ) -> Sequence[tuple[MailHost, Protection]]:
         """The hosts that may be used, each with its protection. `NoWay` if none may."""
 
-    def failed(self, domain: str, host: str, protection: Protection, result: str, reason: str) -> None:
-        """TLS could not be had as it was asked for: to be counted for reports (RFC 8460)."""
+    def failed(self, candidate: Candidate, source: str, result: str, reason: str) -> None:
+        """TLS could not be had as it was asked for: to be counted for reports (RFC 8460). `source`: our address."""
+
+    def connected(self, candidate: Candidate, source: str, tls: TlsState | None) -> None:
+        """A connection stands, with this TLS: to be counted, too."""
 
 
 class Opportunistic:
     """No policies: TLS where it is offered."""
 
-    async def protect(self, _domain: str, found: MailHosts) -> Sequence[tuple[MailHost, Protection]]:
+    async def protect(
+        self, _domain: str, found: MailHosts, _port: int = 25, demand: Demand = Demand.USUAL
+    ) -> Sequence[tuple[MailHost, Protection]]:
         """All hosts, with what TLS they have."""
+        if demand is Demand.REQUIRED:
+            return [(host, _verified(host.name)) for host in found.hosts]
         return [(host, Protection()) for host in found.hosts]
 
-    def failed(self, _domain: str, _host: str, _protection: Protection, _result: str, _reason: str) -> None:
+    def failed(self, _candidate: Candidate, _source: str, _result: str, _reason: str) -> None:
         """Nobody wants to know."""
+
+    def connected(self, _candidate: Candidate, _source: str, _tls: TlsState | None) -> None:
+        """The same."""
 
 
 class Hosts:
@@ -83,28 +115,28 @@ class Hosts:
         self._literals = literals
         self._ours = ours
 
-    async def candidates(self, route: Route, *, require_tls: bool = False) -> list[Candidate]:
+    async def candidates(self, route: Route, demand: Demand = Demand.USUAL) -> list[Candidate]:
         """At least one address, or `NoWay`."""
         if route.way is Way.RELAY and not route.by_mx:
             found = await self._relay(route)
-        elif route.name.startswith("["):
-            found = [self._literal(route.name)]
-        else:
-            found = await self._by_mx(route)
-        if not require_tls:
-            return found
-        # RFC 8689 4.2.1: the host has to prove who it is; where no policy asks for it, its name does
-        return [
-            one if one.protection.mode in (Mode.VERIFY, Mode.DANE)
-            else replace(one, protection=Protection(Mode.VERIFY, (one.hostname,), source="REQUIRETLS"))
-            for one in found
-        ]
+            # RFC 8689 4.2.1: a relay is named by the configuration; it has to prove that it is the one
+            return found if demand is not Demand.REQUIRED else [
+                replace(one, protection=_verified(one.hostname)) for one in found]
+        if route.name.startswith("["):
+            return [self._literal(route.name, demand)]
+        return await self._by_mx(route, demand)
 
-    def tls_failed(self, candidate: Candidate, result: str, reason: str) -> None:
+    def tls_failed(self, candidate: Candidate, source: str | None, result: str, reason: str) -> None:
         """Tell the policies."""
-        self._policies.failed(candidate.domain, candidate.hostname, candidate.protection, result, reason)
+        if candidate.domain:
+            self._policies.failed(candidate, source or "", result, reason)
 
-    async def _by_mx(self, route: Route) -> list[Candidate]:
+    def tls_connected(self, candidate: Candidate, source: str | None, tls: TlsState | None) -> None:
+        """Tell the policies."""
+        if candidate.domain:
+            self._policies.connected(candidate, source or "", tls)
+
+    async def _by_mx(self, route: Route, demand: Demand) -> list[Candidate]:
         domain = route.host if route.way is Way.RELAY else route.name
         try:
             found = await mail_hosts(self._resolver, domain, family=self._family, ours=self._ours)
@@ -121,9 +153,9 @@ class Hosts:
         except Unavailable as error:
             raise NoWay(RemoteReply(451, "4.4.3", f"the mail host of {domain} cannot be looked up: {error}")) from None
         port = route.port if route.way is Way.RELAY else self._port
-        hosts = await self._policies.protect(domain, found)
+        hosts = await self._policies.protect(domain, found, port, demand)
         return [
-            Candidate(host.name, address, port, protection, domain)
+            Candidate(host.name, address, port, _at_least(route, host.name, protection), domain)
             for host, protection in hosts for address in host.addresses
         ]
 
@@ -138,13 +170,28 @@ class Hosts:
             raise NoWay(RemoteReply(451, "4.4.3", f"the relay {route.host} cannot be looked up: {error}")) from None
         return [Candidate(route.host, address, route.port, protection) for address in addresses]
 
-    def _literal(self, name: str) -> Candidate:
+    def _literal(self, name: str, demand: Demand) -> Candidate:
         address = name[1:-1].removeprefix("ipv6:")
+        if demand is Demand.REQUIRED:
+            raise NoWay(RemoteReply(550, "5.7.30", "the message requires TLS, and an address cannot prove who it is"))
         if not self._literals:
             raise NoWay(RemoteReply(550, "5.1.2", "mail to address literals is not sent from here"))
         if not _is_address(address):
             raise NoWay(RemoteReply(550, "5.1.2", f"{name} is not an address"))
         return Candidate(address, address, self._port, Protection())
+
+
+def _at_least(route: Route, hostname: str, protection: Protection) -> Protection:
+    """A route by MX may want more, or nothing at all."""
+    if route.way is not Way.RELAY or route.mode is Mode.OPPORTUNISTIC or protection.mode in (Mode.VERIFY, Mode.DANE):
+        return protection
+    if route.mode is Mode.ENCRYPT and protection.mode is Mode.ENCRYPT:
+        return protection
+    return Protection(route.mode, (hostname,), source="configuration")
+
+
+def _verified(hostname: str) -> Protection:
+    return Protection(Mode.VERIFY, (hostname,), source="REQUIRETLS")
 
 
 def _is_address(text: str) -> bool:

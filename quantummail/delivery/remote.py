@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.logger import Logger
 
 from quantummail.delivery.connections import Connections
-from quantummail.delivery.hosts import Candidate, NoWay
+from quantummail.delivery.hosts import Candidate, Demand, NoWay
 from quantummail.delivery.operators import Operators, operator_of
 from quantummail.delivery.outcome import Delivered, Fate, Result
 from quantummail.message.address import Address
@@ -97,7 +97,8 @@ class RemoteDelivery:
         trying = _Trying(claimed, int(time.time()), time.monotonic())
         message = claimed.message
         source = await self._sources.choose(message.sender, claimed.recipients[0].address, route.name)
-        place = (route.name, source, message.require_tls)
+        demand = Demand.of(message)
+        place = (route.name, source, demand)
         client = self._connections.take(place)
         if client is not None:
             trying.connected(client)
@@ -106,9 +107,10 @@ class RemoteDelivery:
             # the other server has ended the connection while it was idle: that is no attempt
             trying.forget()
         try:
-            candidates = await self._hosts.candidates(route, require_tls=message.require_tls)
+            candidates = await self._hosts.candidates(route, demand)
         except NoWay as error:
-            return trying.end(error.reply, error.fate, reached=error.fate is Fate.FAILED)
+            # what one sender demands is no reason to leave the destination alone
+            return trying.end(error.reply, error.fate, reached=error.fate is Fate.FAILED or demand is Demand.REQUIRED)
         return await self._deliver_to(trying, route, candidates, source, place, content)
 
     async def _deliver_to(
@@ -129,7 +131,7 @@ class RemoteDelivery:
                 done = self._done(trying, place, client)
                 break
             else:
-                done = trying.end(trying.failure, Fate.DEFERRED, reached=False)
+                done = trying.end(trying.failure, Fate.DEFERRED, reached=trying.claimed.message.require_tls)
         finally:
             self._operators.leave(operator, good=done is not None and done.reached,
                                   slowed=done is not None and done.slowed)
@@ -143,11 +145,12 @@ class RemoteDelivery:
         if candidate.protection.mode is Mode.OPPORTUNISTIC:
             # RFC 7435: rather without TLS than not at all, where nobody asked for more
             protections.append(Protection(Mode.NONE))
+        bind = source.bind(candidate.address)
         for protection in protections:
             try:
-                return await self._connect(
+                client = await self._connect(
                     self._reactor, self._reactor, candidate.address, candidate.port, hostname=candidate.hostname,
-                    name=source.name, bind=source.bind(candidate.address), protection=protection, login=route.login,
+                    name=source.name, bind=bind, protection=protection, login=route.login,
                     lmtp=route.lmtp, wrapped=route.wrapped, patience=self._settings.patience,
                     authorities=self._settings.authorities)
             except Refused as refused:
@@ -156,9 +159,14 @@ class RemoteDelivery:
             except ConnectionFailed as failed:
                 trying.failed(RemoteReply(400, "4.7.5" if failed.tls else "4.4.1", str(failed)), failed.to)
                 if failed.tls:
-                    self._hosts.tls_failed(candidate, failed.result, str(failed))
+                    self._hosts.tls_failed(candidate, bind, failed.result, str(failed))
                 if not failed.tls or route.wrapped:
                     return None
+            else:
+                if protection is candidate.protection:
+                    # else it was told already that TLS has failed
+                    self._hosts.tls_connected(candidate, bind, client.tls)
+                return client
         return None
 
     async def _hand_over(self, trying: _Trying, client: SMTPClient, content: Content) -> bool:

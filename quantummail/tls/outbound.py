@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _OP_LEGACY_SERVER_CONNECT = 0x4
 _HASHES = {1: hashlib.sha256, 2: hashlib.sha512}
+# octets of the data by matching type; 0: as long as it is
+_LENGTHS = {0: 0, 1: 32, 2: 64}
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
 class Mode(Enum):
@@ -50,8 +53,12 @@ class Anchor:
 
     @property
     def usable(self) -> bool:
-        """Whether it is one that SMTP uses: DANE-TA(2) or DANE-EE(3), and we know its kind (RFC 7672 3.1)."""
-        return self.usage in (2, 3) and self.selector in (0, 1) and self.matching in (0, 1, 2)
+        """Whether it is one that SMTP uses (RFC 7672 3.1): DANE-TA(2) or DANE-EE(3), of a known kind, and whole."""
+        return (self.usage in (2, 3) and self.selector in (0, 1) and self.matching in _LENGTHS
+                and len(self.data) == (_LENGTHS[self.matching] or len(self.data) or 1))
+
+    def __str__(self) -> str:
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex()}"
 
     def matches(self, certificate: x509.Certificate) -> bool:
         """Whether it stands for this certificate, or its key (RFC 6698 2.1.2, 2.1.3)."""
@@ -72,7 +79,9 @@ class Protection:
     anchors: tuple[Anchor, ...] = ()
     """TLSA records, for DANE."""
     source: str = ""
-    """Who wants it: ``MTA-STS``, ``DANE``, ``configuration``; for reports."""
+    """Who wants it: ``MTA-STS``, ``DANE``, ``REQUIRETLS``, ``configuration``."""
+    policy: tuple[str, ...] = ()
+    """The policy behind it as it was published, in lines; for reports (RFC 8460)."""
 
     @property
     def required(self) -> bool:
@@ -88,6 +97,8 @@ class TlsState:
     cipher: str
     verified: str
     """How the other side proved who it is: ``dane``, ``certificate``, or empty."""
+    problem: str = ""
+    """Why the certificate proves nothing, as a result type of RFC 8460 4.3, where that was not asked for."""
 
     def __str__(self) -> str:
         return f"{self.version} {self.cipher}" + (f" ({self.verified})" if self.verified else "")
@@ -113,6 +124,7 @@ class ClientTLS:
         self._hostname = hostname
         self._protection = protection
         self._trusted = True
+        self._expired = False
         self._seen = False
         self._context = self._make_context(authorities)
 
@@ -133,8 +145,9 @@ class ClientTLS:
         context.set_verify(SSL.VERIFY_PEER, self._look)
         return context
 
-    def _look(self, _connection: SSL.Connection, _certificate: X509, _error: int, _depth: int, trusted: int) -> bool:
+    def _look(self, _connection: SSL.Connection, _certificate: X509, error: int, _depth: int, trusted: int) -> bool:
         self._seen = True
+        self._expired = self._expired or error == _EXPIRED
         self._trusted = self._trusted and bool(trusted)
         # Whatever it is, it is judged in `state`: opportunistic TLS takes any certificate
         return True
@@ -154,21 +167,23 @@ class ClientTLS:
             raise ProtectionFailed("the server has no certificate", "validation-failure")
         protection = self._protection
         certified = self._seen and self._trusted and _names_one(chain[0], protection.names or (self._hostname,))
-        verified = "certificate" if certified else ""
+        verified, problem = ("certificate", "") if certified else ("", self._not_certified(chain[0]).result)
         if protection.mode is Mode.DANE:
             _judge_by_anchors(chain, protection)
-            verified = "dane"
+            verified, problem = "dane", ""
         elif protection.mode is Mode.VERIFY and not certified:
             raise self._not_certified(chain[0])
-        return TlsState(connection.get_protocol_version_name(), connection.get_cipher_name() or "", verified)
+        return TlsState(connection.get_protocol_version_name(), connection.get_cipher_name() or "", verified, problem)
 
     def _not_certified(self, certificate: x509.Certificate) -> ProtectionFailed:
+        if self._expired:
+            return ProtectionFailed("the certificate, or one that vouches for it, has expired", "certificate-expired")
         if not self._trusted:
-            return ProtectionFailed("no authority that is trusted vouches for the certificate, or it has expired",
+            return ProtectionFailed("no authority that is trusted vouches for the certificate",
                                     "certificate-not-trusted")
-        names = ", ".join(_names(certificate)) or "nobody"
-        return ProtectionFailed(f"the certificate is for {names}, not for {' or '.join(self._protection.names)}",
-                                "certificate-host-mismatch")
+        names = ", ".join(_names(certificate)[:10]) or "nobody"
+        wanted = " or ".join(self._protection.names or (self._hostname,))
+        return ProtectionFailed(f"the certificate is for {names}, not for {wanted}", "certificate-host-mismatch")
 
 
 def _judge_by_anchors(chain: Sequence[x509.Certificate], protection: Protection) -> None:
