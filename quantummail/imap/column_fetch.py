@@ -41,7 +41,7 @@ class ColumnFetch:
                 await session.wire.pause(0)
             later = True
             found = await session.store.messages.columns(
-                session.account_id, view.mailbox_id, page, self._names, many=many)
+                view.account_id, view.mailbox_id, page, self._names, many=many)
             self.gone += len(page) - len(found["uid"])
             if found["uid"]:
                 lost = await self._lost(page, found)
@@ -56,7 +56,7 @@ class ColumnFetch:
             return False
         session = self._session
         found.update(await session.store.messages.columns(
-            session.account_id, self._view.mailbox_id, page, (*self._names, *further)))
+            self._view.account_id, self._view.mailbox_id, page, (*self._names, *further)))
         return True
 
     def _rendered(self, found: dict[str, Sequence[Any]], lost: bool) -> bytes:

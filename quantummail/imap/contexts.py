@@ -140,7 +140,7 @@ async def _with(session: Session, context: Context, results: array[int], added: 
     view = session.selected
     pause = pausing(session)
     keys = await session.store.orders.get(
-        session.account_id, view.mailbox_id, [criterion.key for criterion in context.criteria], uids, pause)
+        view.account_id, view.mailbox_id, [criterion.key for criterion in context.criteria], uids, pause)
     here = set(keys.uids)
     uids = array("I", [uid for uid in uids if uid in here])
     return await finished(sorted_uids(keys, uids, context.criteria), pause)

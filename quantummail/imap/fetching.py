@@ -64,8 +64,11 @@ class Plan:
             yield section, b" " + section.label if index else section.label
 
 
-def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
-    """Look through the items. A UID FETCH always shows the UID (RFC 3501 6.4.8)."""
+def plan(items: Sequence[Item], *, uid: bool, marks: bool) -> Plan:
+    """Look through the items. A UID FETCH always shows the UID (RFC 3501 6.4.8).
+
+    `marks`: \\Seen may be set, where the items want that.
+    """
     names = [item.name for item in items if isinstance(item, Attribute)]
     if uid and "UID" not in names:
         names.insert(0, "UID")
@@ -75,8 +78,8 @@ def plan(items: Sequence[Item], *, uid: bool, read_only: bool) -> Plan:
     return Plan(
         attributes, sections,
         contents=any(one.contents for one in attributes) or any(one.path or one.text for one in sections),
-        # RFC 3501 6.3.2: a mailbox that was opened by EXAMINE is never changed
-        marks_seen=not read_only and any(not one.peek for one in sections),
+        # RFC 4314 section 4: without the right for it, messages are shown all the same
+        marks_seen=marks and any(not one.peek for one in sections),
         names=frozenset(names),
         whole=any(not one.text or one.text == "TEXT" for one in sections),
         columns=() if sections or len(columns) < len(attributes) else columns,
@@ -120,7 +123,7 @@ class Fetch:
         for start in range(0, len(uids), page):
             wanted = uids[start : start + page]
             messages = await session.store.messages.fetch(
-                session.account_id, view.mailbox_id, wanted, contents=what.contents
+                view.account_id, view.mailbox_id, wanted, contents=what.contents
             )
             self.gone += len(wanted) - len(messages)
             if what.binary:
@@ -152,11 +155,14 @@ class Fetch:
         if not unseen:
             return messages
         change = await session.store.messages.set_flags(
-            session.account_id, view.mailbox_id, unseen, "add", SEEN, ()
+            view.account_id, view.mailbox_id, unseen, "add", SEEN, ()
         )
         view.advance(change.changed)
         states = {state.uid: state for state in change.changed}
         self._marked.update(states)
+        if session.user is not None:
+            session.store.journey.read(
+                session.user.id, session.user.address, [one.email_id for one in messages if one.uid in states], "IMAP")
         return [
             replace(message, flags=state.flags, modseq=state.modseq) if (state := states.get(message.uid)) else message
             for message in messages
@@ -189,7 +195,7 @@ class Fetch:
                 read = await self._session.store.bodies.read_many(ahead, READ_AHEAD)
             except NoSuchMessage:
                 self._session.store.messages.vanished.missed(
-                    self._session.account_id, self._view.mailbox_id, [messages[index].uid])
+                    self._view.account_id, self._view.mailbox_id, [messages[index].uid])
                 if self._session.midway:
                     raise
                 self.lost += 1

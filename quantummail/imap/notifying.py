@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from quantummail.imap import responses
+from quantummail.imap import responses, shared
 from quantummail.imap.commands.status import status_line
 from quantummail.imap.fetching import PAGE, Fetch, plan
 from quantummail.imap.grammar.notify import Event
@@ -77,7 +77,8 @@ class Notification:
         self._stop = hub.watch(session.account_id, self._hear)
         try:
             # commits speak of mailboxes: whose they are must be known before their counters are read
-            hub.belong(session.account_id, await session.store.mailboxes.ids(session.account_id))
+            own, others = await session.store.mailboxes.ids(session.account_id), await shared.others(session)
+            hub.belong(session.account_id, [*own, *(box.id for box in others)], {box.account_id for box in others})
             boxes, subscribed = await self._read()
         except BaseException:
             self.stop()
@@ -182,7 +183,7 @@ class Notification:
             uids = array("I", [uid for uid in uids if (view.mailbox_id, uid) not in own])
         if uids:
             # whatever the items are, \Seen stays as it is
-            await Fetch(session, plan(group.items, uid=False, read_only=True)).run(uids)
+            await Fetch(session, plan(group.items, uid=False, marks=False)).run(uids)
 
     async def unsaid_flags(self) -> list[bytes]:
         """The flags of messages whose changes the client did not want to hear of at once."""
@@ -192,7 +193,7 @@ class Notification:
         lines: list[bytes] = []
         for start in range(0, len(uids), PAGE):
             page = await session.store.messages.fetch(
-                session.account_id, view.mailbox_id, uids[start : start + PAGE])
+                view.account_id, view.mailbox_id, uids[start : start + PAGE])
             lines += [
                 view.flags_line(number, FlagState(message.uid, message.modseq, message.flags))
                 for message in page if (number := view.number(message.uid))
@@ -202,8 +203,9 @@ class Notification:
     async def _read(self) -> tuple[Sequence[Mailbox], Sequence[str]]:
         session = self._session
         mailboxes = session.store.mailboxes
-        boxes = await mailboxes.list(session.account_id)
-        session.store.account_changes.belong(session.account_id, [box.id for box in boxes])
+        boxes = await shared.every(session)
+        session.store.account_changes.belong(
+            session.account_id, [box.id for box in boxes], {box.account_id for box in boxes if box.owner})
         return boxes, await mailboxes.subscriptions(session.account_id)
 
     async def _tell_first(self, boxes: Sequence[Mailbox]) -> None:
@@ -247,13 +249,15 @@ class Notification:
         if not changed:
             return
         condstore = session.modes.condstore
-        boxes = await session.store.mailboxes.some(session.account_id, sorted(changed))
+        boxes = list(await session.store.mailboxes.some(session.account_id, sorted(changed)))
+        if len(boxes) < len(changed):
+            boxes += [box for box in await shared.others(session) if box.id in changed]
         if len(boxes) < len(changed):
             # some are gone
             self._tree = bool(self._events & _OF_MAILBOXES)
         session.write(b"".join([
             await _status_line(session, box, items)
-            for box in boxes if (items := self._watched.status(box, condstore=condstore))
+            for box in boxes if "r" in box.rights and (items := self._watched.status(box, condstore=condstore))
         ]))
 
     def _tell_entries(self) -> None:

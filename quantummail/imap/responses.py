@@ -9,6 +9,7 @@ from quantummail.imap.grammar.sequence import render_ranges
 from quantummail.message.imap_string import astring
 from quantummail.message.mailbox_name import DELIMITER
 from quantummail.store import flags as store_flags
+from quantummail.store.rights import may_set_keywords
 
 # a range has at most 21 digits and marks: lines stay below 8 KB
 _RANGES_IN_LINE = 350
@@ -50,13 +51,18 @@ def flags(keywords: Sequence[str]) -> bytes:
     return f"* FLAGS ({names})\r\n".encode("ascii", "replace")
 
 
-def permanent_flags(keywords: Sequence[str], *, read_only: bool) -> bytes:
-    r"""``* OK [PERMANENTFLAGS ...]``: what a client may set for good; ``\*`` says that it may invent keywords."""
-    if read_only:
+def permanent_flags(keywords: Sequence[str], mask: int) -> bytes:
+    r"""``* OK [PERMANENTFLAGS ...]``: what a client may set for good; ``\*`` says that it may invent keywords.
+
+    The mask is that of `quantummail.store.rights.flag_mask`, 0 in a mailbox that was opened by EXAMINE.
+    """
+    if not mask:
         return b"* OK [PERMANENTFLAGS ()] Read-only mailbox\r\n"
-    # where all places are taken some may be free all the same: see store/keywords.py
-    names = " ".join([*PERMANENT_SYSTEM_FLAGS, *keywords, "\\*"])
-    return f"* OK [PERMANENTFLAGS ({names})] Flags permitted\r\n".encode("ascii", "replace")
+    names = [name for name, bit in store_flags.SYSTEM_FLAGS.items() if mask & bit]
+    if may_set_keywords(mask):
+        # where all places are taken some may be free all the same: see store/keywords.py
+        names += [*keywords, "\\*"]
+    return f"* OK [PERMANENTFLAGS ({' '.join(names)})] Flags permitted\r\n".encode("ascii", "replace")
 
 
 def vanished(ranges: Sequence[tuple[int, int]], *, earlier: bool = False) -> bytes:

@@ -23,7 +23,7 @@ Ranges = list[tuple[int, int]]
 
 async def changes_since(session: Session, modseq: int) -> Changes:
     """What has happened in the selected mailbox since a mod-sequence."""
-    changes = await session.store.messages.changes(session.account_id, session.selected.mailbox_id, modseq)
+    changes = await session.store.messages.changes(session.selected.account_id, session.selected.mailbox_id, modseq)
     if changes is None:
         # RFC 2180 3.3
         raise Farewell("The selected mailbox was deleted")

@@ -110,7 +110,7 @@ class Search:
         if not places:
             return
         session = self._session
-        picture = await session.store.messages.pictures.get(session.account_id, self._view.mailbox_id)
+        picture = await session.store.messages.pictures.get(self._view.account_id, self._view.mailbox_id)
         # what is read in several turns must be ours alone
         uids, columns = picture.uids, {"flags": picture.flags[:], "modseqs": picture.modseqs[:]}
         same = uids is self._universe.uids or uids == self._universe.uids
@@ -138,7 +138,7 @@ class Search:
         for place in places:
             column, first, last = ROW_RANGES[type(self._program[place])](self._program[place])
             uids = await session.store.messages.in_range(
-                session.account_id, self._view.mailbox_id, column, first, last)
+                self._view.account_id, self._view.mailbox_id, column, first, last)
             await self._known(place, set(uids))
 
     async def _by_row(self) -> None:
@@ -150,7 +150,7 @@ class Search:
         session = self._session
         for start in range(0, len(undecided), PAGE):
             page = await session.store.messages.fetch(
-                session.account_id, self._view.mailbox_id, undecided[start : start + PAGE])
+                self._view.account_id, self._view.mailbox_id, undecided[start : start + PAGE])
             for message in page:
                 for place, test in tests.items():
                     if test(message):
@@ -174,7 +174,7 @@ class Search:
         session = self._session
         try:
             answers = await session.store.texts.find(
-                session.account_id, self._view.mailbox_id, self._undecided(), len(self._universe.uids),
+                self._view.account_id, self._view.mailbox_id, self._undecided(), len(self._universe.uids),
                 list(conditions.values()), self._late)
         except Stopped:
             raise self._too_long() from None
@@ -190,7 +190,7 @@ class Search:
         read: set[int] = set()
         session = self._session
         async for uid, values in session.store.texts.read(
-                session.account_id, self._view.mailbox_id, undecided, list(conditions.values()), self._late):
+                self._view.account_id, self._view.mailbox_id, undecided, list(conditions.values()), self._late):
             read.add(uid)
             if session.progress is not None:
                 session.progress.done, session.progress.goal = len(read), len(undecided)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from quantummail.auth.login import Peer
-from quantummail.imap import capabilities, contexts
+from quantummail.imap import capabilities, contexts, responses, shared
 from quantummail.imap.framing import Refused
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor
 from quantummail.imap.modes import Modes
@@ -41,6 +42,8 @@ log = Logger(namespace="quantummail.imap")
 _AT_ONCE = 1000
 # Commands that use neither the numbers nor the UIDs of messages
 _NUMBERLESS = frozenset(("CLOSE", "EXAMINE", "LIST", "SELECT", "STATUS", "UNSELECT"))
+# Commands after which the mailbox is not selected any more, whatever the rights on it are
+_LEAVING = frozenset(("EXAMINE", "LOGOUT", "SELECT", "UNAUTHENTICATE", "UNSELECT"))
 _WITH_UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
 
 
@@ -98,7 +101,7 @@ class Session:
 
     @property
     def account_id(self) -> int:
-        """Whose mail this is: part of every question to the store."""
+        """Who reads. Whose mail it is says the mailbox (`View`, `Mailbox`): part of every question to the store."""
         assert self.user is not None
         return self.user.id
 
@@ -108,11 +111,12 @@ class Session:
         assert self.view is not None
         return self.view
 
-    @property
-    def writable(self) -> View:
-        """The selected mailbox, unless it was opened by EXAMINE."""
-        if self.selected.read_only:
+    def changing(self, rights: str) -> View:
+        """The selected mailbox, for commands that need all of these rights to change it."""
+        if self.selected.examined:
             raise Refusal("Mailbox is read-only", "NOPERM")
+        if not all(map(self.selected.may, rights)):
+            raise shared.not_allowed()
         return self.selected
 
     @property
@@ -157,12 +161,9 @@ class Session:
             raise BadSyntax("No such message number")
         return view.numbered(numbers)
 
-    async def mailbox(self, name: str, *, create: bool = False) -> Mailbox:
-        """A mailbox by its name. `create`: the client may make it (RFC 3501 6.3.11, 6.4.7: TRYCREATE)."""
-        found = await self.store.mailboxes.find(self.account_id, name)
-        if found is None:
-            raise Refusal("No such mailbox", "TRYCREATE" if create else "NONEXISTENT")
-        return found
+    async def mailbox(self, name: str, rights: str, *, create: bool = False) -> Mailbox:
+        """A mailbox by its name, with which the user may do all of this: see `shared.allowed`."""
+        return await shared.allowed(self, name, rights, create=create)
 
     def use_condstore(self) -> None:
         """The client has shown that it knows mod-sequences: they come unasked from now on (RFC 7162 3.1)."""
@@ -212,15 +213,20 @@ class Session:
         if known is not None:
             # what there is to know of it comes with its name: one question instead of two
             with contextlib.suppress(errors.NoSuchMailbox):
-                return await self._open(known, canonical(name), read_only)
-        return await self._open((await self.mailbox(name)).id, None, read_only)
+                return await self._open(self.account_id, known, canonical(name), read_only)
+        box = await self.mailbox(name, "r")
+        if not box.owner:
+            return await self._open(box.account_id, box.id, None, read_only)
+        return await self._open(box.account_id, box.id, None, read_only, box)
 
-    async def _open(self, mailbox_id: int, name: str | None, read_only: bool) -> tuple[View, Snapshot]:
+    async def _open(
+        self, account_id: int, mailbox_id: int, name: str | None, read_only: bool, other: Mailbox | None = None
+    ) -> tuple[View, Snapshot]:
         self._early_hint = 0
         unwatch = self.store.changes.watch(mailbox_id, self.hint)
         try:
             snapshot = await self.store.messages.open(
-                self.account_id, mailbox_id, claim_recent=not read_only, late_above=_AT_ONCE, name=name)
+                account_id, mailbox_id, claim_recent=not read_only and other is None, late_above=_AT_ONCE, name=name)
         except BaseException:
             unwatch()
             raise
@@ -228,6 +234,9 @@ class Session:
             unwatch()
             raise Farewell("The connection is gone")
         self._unwatch = unwatch
+        if other is not None:
+            box = replace(snapshot.mailbox, owner=other.owner, rights=other.rights)
+            snapshot = replace(snapshot, mailbox=shared.shown(box))
         self.view = View(snapshot, read_only=read_only, modes=self.modes)
         # what was committed while the snapshot was made
         self.view.hinted = max(self.view.hinted, self._early_hint)
@@ -240,12 +249,26 @@ class Session:
             return
         try:
             uids = await self.store.messages.uids_at(
-                self.account_id, view.mailbox_id, view.modseq, view.highest_uid + 1)
+                view.account_id, view.mailbox_id, view.modseq, view.highest_uid + 1)
         except errors.NoSuchMailbox:
             raise Farewell("The selected mailbox was deleted") from None
         if not view.filled and not view.fill(uids):
             self.store.messages.counters_wrong(view.mailbox_id)
             raise Farewell("[UNAVAILABLE] The mailbox has to be opened again")
+
+    async def know_rights(self) -> None:
+        """Look what the user may still do with the selected mailbox, if it is another's."""
+        view = self.view
+        if view is None or not view.owner:
+            return
+        rights = await self.store.acls.rights(self.account_id, view.account_id, view.mailbox_id)
+        if "r" not in rights:
+            # as if it had been deleted
+            raise Farewell("The selected mailbox cannot be read any more")
+        if rights != view.rights:
+            view.rights = rights
+            if not view.examined:
+                self.write(responses.permanent_flags(view.keywords, view.flag_mask))
 
     def unselect(self) -> None:
         """Leave the selected mailbox as it is."""
@@ -302,17 +325,17 @@ class Session:
         if flags and view.unsaid and self.notification is not None:
             output += await self.notification.unsaid_flags()
         if view.behind:
+            await self.know_rights()
             await self.know_messages()
             hinted = view.hinted
-            changes = await self.store.messages.changes(self.account_id, view.mailbox_id, view.modseq)
+            changes = await self.store.messages.changes(view.account_id, view.mailbox_id, view.modseq)
             if changes is None:
                 # RFC 2180 3.3: the mailbox was deleted by somebody else, nothing true could be said about it
                 raise Farewell("The selected mailbox was deleted")
             uidnext = changes.mailbox.uidnext
             recent = self.store.messages.recent
             output += view.learn(changes, (
-                # RFC 3501 6.3.2: EXAMINE takes nothing away from others
-                recent.first(view.mailbox_id) if view.read_only else recent.claim(view.mailbox_id, uidnext)
+                recent.claim(view.mailbox_id, uidnext) if view.claims_recent else recent.first(view.mailbox_id)
             ))
             if view.hinted == hinted:
                 view.hinted = view.modseq
@@ -344,6 +367,8 @@ class Session:
             self.tag = cursor.tag()
             cursor.space()
             found = self._command(cursor)
+            if found.name not in _LEAVING:
+                await self.know_rights()
             if found.states is not ANY and found.name not in _NUMBERLESS:
                 await self.know_messages()
             if found.name in LONG and self.settings.offers(INPROGRESS):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from quantummail.imap import shared
 from quantummail.imap.cuts import Cut, chosen, cut, limited
 from quantummail.imap.grammar.append import Begins, Ends, Messages, Octets, Step, Url, UrlComes
 from quantummail.imap.grammar.cursor import BadSyntax, Cursor, LimitExceeded
@@ -25,6 +26,7 @@ from quantummail.store import line_ends
 from quantummail.store.appends import Stretch
 from quantummail.store.errors import NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from quantummail.store.flags import split
+from quantummail.store.rights import flag_mask, may_set_keywords
 from quantummail.wire.lines import LineTooLong
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ log = Logger(namespace="quantummail.imap")
 class Replaced:
     """The message that a new one takes the place of (RFC 8508)."""
 
+    account_id: int
     mailbox_id: int
     uid: int
     size: int
@@ -61,7 +64,7 @@ class Destination:
 
 async def destination(session: Session, name: str, replaced: Replaced | None = None) -> Destination:
     """A mailbox that is to get messages."""
-    box = await session.mailbox(name, create=True)
+    box = await session.mailbox(name, "i", create=True)
     return Destination(box, await session.store.mailboxes.quota(box.account_id), replaced)
 
 
@@ -201,7 +204,7 @@ class Upload:
             raise Refusal(f"Messages may have {session.settings.message_limit} octets", "TOOBIG")
         self._total += size
         replaced = where.replaced
-        if replaced is None:
+        if replaced is None or replaced.account_id != where.box.account_id:
             where.quota.check(self._total, len(self._stretches) + 1)
         else:
             where.quota.check(self._total - replaced.size, 0)
@@ -255,12 +258,14 @@ class Upload:
     async def _named(self, url: MessageUrl) -> tuple[Message, MessageUrl]:
         session = self._session
         if url.mailbox is None:
-            if session.view is None:
+            view = session.view
+            if view is None:
                 raise BadUrl
-            account_id, mailbox_id, uidvalidity = session.account_id, session.view.mailbox_id, session.view.uidvalidity
+            await session.know_rights()
+            account_id, mailbox_id, uidvalidity = view.account_id, view.mailbox_id, view.uidvalidity
         else:
-            box = await session.store.mailboxes.find(session.account_id, url.mailbox)
-            if box is None:
+            box = await shared.find(session, url.mailbox)
+            if box is None or "r" not in box.rights:
                 raise BadUrl
             account_id, mailbox_id, uidvalidity = box.account_id, box.id, box.uidvalidity
         if url.uidvalidity not in (None, uidvalidity):
@@ -303,6 +308,9 @@ class Upload:
         if self._body.size == self._start:
             raise Refusal("The message is empty", "CANNOT")
         flags, keywords = split(self._options.flags)
+        # RFC 4314 section 4: those that may not be set are left out
+        mask = flag_mask(self._destination.box.rights)
+        flags, keywords = flags & mask, keywords if may_set_keywords(mask) else []
         self._stretches.append(Stretch(
             self._start, self._body.size, flags, tuple(keywords), self._options.internal_date
         ))
@@ -344,6 +352,9 @@ class Upload:
         session = self._session
         session.dialogue = None
         try:
+            if self._destination.box.owner:
+                # a message may be long in coming, and what was allowed may not be any more
+                await session.mailbox(self._destination.box.name, "i")
             numbers = await self._store()
         except NoSuchMailbox:
             # RFC 3501 6.3.11; deleted while the message came
@@ -352,7 +363,8 @@ class Upload:
             self.close()
         session.own_messages(self._destination.box.id, numbers[1:])
         code = ""
-        if session.settings.offers("UIDPLUS"):
+        # RFC 4315 section 3: UIDs are not for those who may not read the mailbox
+        if session.settings.offers("UIDPLUS") and "r" in self._destination.box.rights:
             code = f"[APPENDUID {numbers[0]} {render(numbers[1:]).decode('ascii')}] "
         if self._destination.replaced is None:
             await session.complete(self.tag, f"{code}APPEND completed")
@@ -368,7 +380,8 @@ class Upload:
         box, replaced = where.box, where.replaced
         if replaced is not None:
             one = await store.appends.replace(
-                box.account_id, box.id, self._body, stretches[0], (box.account_id, replaced.mailbox_id, replaced.uid)
+                box.account_id, box.id, self._body, stretches[0],
+                (replaced.account_id, replaced.mailbox_id, replaced.uid),
             )
             return [one.uidvalidity, one.uid]
         first = stretches[0]

@@ -15,6 +15,8 @@ from quantummail.imap import responses
 from quantummail.imap.grammar.sequence import runs
 from quantummail.imap.modes import Modes
 from quantummail.imap.recent import RecentUids
+from quantummail.imap.shared import shown_name
+from quantummail.store.rights import flag_mask
 
 if TYPE_CHECKING:
     from quantummail.imap.contexts import Context
@@ -32,7 +34,9 @@ class View:
         "_saved_of",
         "_snapshot",
         "_told",
+        "account_id",
         "contexts",
+        "examined",
         "highest_uid",
         "hinted",
         "keywords",
@@ -40,9 +44,10 @@ class View:
         "modes",
         "modseq",
         "name",
+        "owner",
         "quiet",
-        "read_only",
         "recent_uids",
+        "rights",
         "touched",
         "uids",
         "uidvalidity",
@@ -53,9 +58,16 @@ class View:
         mailbox = snapshot.mailbox
         self.modes = modes or Modes()
         self.mailbox_id = mailbox.id
+        self.account_id = mailbox.account_id
+        """Whose mailbox it is: not always the reader's."""
+        self.owner = mailbox.owner
+        """The address of that account, where it is not the reader's."""
+        self.rights = mailbox.rights
+        """What the reader may do, as it was when he was asked for something last."""
         self.name = mailbox.name
         self.uidvalidity = mailbox.uidvalidity
-        self.read_only = read_only
+        self.examined = read_only
+        """Whether it was opened by EXAMINE."""
         self._snapshot: Snapshot | None = None
         if snapshot.late:
             self._snapshot = snapshot
@@ -83,6 +95,27 @@ class View:
         self.touched: set[int] = set()
         """Messages that have changed since those searches were brought up to date."""
         self._saved = self._saved_of = array("I")
+
+    def may(self, right: str) -> bool:
+        """Whether the reader may do something that changes the mailbox."""
+        # RFC 3501 6.3.2: one that was opened by EXAMINE is never changed
+        return not self.examined and right in self.rights
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed by this session (RFC 4314 5.2)."""
+        return not any(map(self.may, "iestw"))
+
+    @property
+    def flag_mask(self) -> int:
+        """Which flags may be changed: see `quantummail.store.rights`."""
+        return 0 if self.examined else flag_mask(self.rights)
+
+    @property
+    def claims_recent(self) -> bool:
+        """Whether messages are \\Recent to nobody else once they are so here."""
+        # RFC 3501 6.3.2: EXAMINE takes nothing away from others; neither do guests
+        return not self.examined and not self.owner
 
     @property
     def told(self) -> int:
@@ -197,7 +230,7 @@ class View:
             return b""
         self.keywords = keywords
         self._flag_texts.clear()
-        return responses.flags(keywords) + responses.permanent_flags(keywords, read_only=self.read_only)
+        return responses.flags(keywords) + responses.permanent_flags(keywords, self.flag_mask)
 
     def learn(self, changes: Changes, recent_from: int) -> list[bytes]:
         """Take what the store says, and give the responses that may be sent at once.
@@ -224,7 +257,7 @@ class View:
         if changes.remaining is not None:
             self._expunged.update(set(self.uids).difference(changes.remaining))
         self.modseq = max(self.modseq, changes.mailbox.highestmodseq)
-        self.name = changes.mailbox.name
+        self.name = shown_name(self.owner, changes.mailbox.name) if self.owner else changes.mailbox.name
         if arrived:
             self.uids = self.uids + arrived
             output.append(self.exists_lines())

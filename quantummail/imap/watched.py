@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantummail.imap.grammar.notify import Event, EventGroup
+from quantummail.imap.shared import is_below
 from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Watched:
     def begin(self, boxes: Sequence[Mailbox], subscribed: Collection[str]) -> None:
         """What is there now is known to the client, or it asks."""
         self._subscribed = frozenset(subscribed)
-        self._boxes = {box.id: _known(box, self._events(box.name, self._subscribed)) for box in boxes}
+        self._boxes = {box.id: _known(box, self._events_in(box, self._subscribed)) for box in boxes}
 
     def events_of(self, mailbox_id: int) -> Event:
         """What is to be told of a mailbox."""
@@ -108,7 +109,7 @@ class Watched:
         renamed: dict[str, str] = {}
         for box in boxes:
             known = before.get(box.id)
-            events = self._events(box.name, subscribed)
+            events = self._events_in(box, subscribed)
             if known is None:
                 changed.add(box.name)
                 self._boxes[box.id] = _new(box, events, in_place_of_another=box.name in gone)
@@ -151,10 +152,15 @@ class Watched:
         items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN"] if events & Event.MESSAGE_NEW else []
         return [*items, "HIGHESTMODSEQ"] if items and condstore and events & Event.FLAG_CHANGE else items
 
+    def _events_in(self, box: Mailbox, subscribed: Collection[str]) -> Event:
+        """What is to be told of a mailbox: of those that may only be seen, not what is in them (RFC 5465 section 7)."""
+        events = self._events(box.name, subscribed)
+        return events if "r" in box.rights else events & ~(Event.MESSAGES | Event.MAILBOX_METADATA_CHANGE)
+
     def _events(self, name: str, subscribed: Collection[str]) -> Event:
         found = Event.NONE
         for group in self._groups:
-            if group.events & ~found and group.filter.matches(name, subscribed):
+            if group.events & ~found and group.filter.matches(name, subscribed, personal=not is_below(name)):
                 found |= group.events
         return found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 DELIMITER = "/"
+OTHER_USERS = "Other Users"
+"""The first level of the names of others' mailboxes; the second one is an address."""
 MOST_LEVELS = 16
 MOST_LEVEL_OCTETS = 255
 
@@ -18,7 +20,7 @@ def normal(name: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         raise ValueError("a mailbox name has no control characters")
     levels = name.split(DELIMITER)
-    if len(levels) > MOST_LEVELS:
+    if len(levels) > MOST_LEVELS + (2 if levels[0] == OTHER_USERS else 0):
         raise ValueError(f"a mailbox name has at most {MOST_LEVELS} levels")
     for level in levels:
         if level in ("", ".", ".."):

@@ -107,9 +107,9 @@ class AccountHub:
         for each in {account_id, *self._followed.get(account_id, ())}:
             self.tell(each, AccountNews(mailboxes=True))
 
-    def tell_of(self, account_id: int, mailbox_id: int, news: AccountNews) -> None:
-        """Tell the watchers of an account, and whoever else sees this mailbox of it."""
-        for each in {account_id, *self._watching.get(mailbox_id, ())}:
+    def tell_of(self, account_id: int, mailbox_id: int, news: AccountNews, *, but: int = 0) -> None:
+        """Tell the watchers of an account, and whoever else sees this mailbox of it, but one who knows."""
+        for each in {account_id, *self._watching.get(mailbox_id, ())} - {but}:
             self.tell(each, news)
 
     def tell_all(self, news: AccountNews) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
+from quantummail.message.mailbox_name import DELIMITER
 from quantummail.store.account_changes import AccountNews
 from quantummail.store.errors import InvalidName, LimitReached, NoSuchMailbox, NoSuchUser, NotAllowed
 from quantummail.store.names import normal_address
@@ -81,6 +82,14 @@ class Acls:
             return None
         return await self._database.run(_find_txn, reader_id, address, name)
 
+    async def parent(self, reader_id: int, owner: str, name: str) -> Mailbox | None:
+        """The nearest mailbox above a name, with the reader's rights on it, perhaps none; None if there is no such."""
+        try:
+            address = normal_address(owner)
+        except InvalidName:
+            return None
+        return await self._database.run(_parent_txn, reader_id, address, name)
+
     async def shared(self, reader_id: int) -> Sequence[Mailbox]:
         """All mailboxes of others on which a reader has any right."""
         return await self._database.run(_shared_txn, reader_id)
@@ -148,6 +157,21 @@ def _rights_txn(connection: Connection, reader_id: int, account_id: int, mailbox
 
 
 def _find_txn(connection: Connection, reader_id: int, address: str, name: str) -> Mailbox | None:
+    found = _there_txn(connection, reader_id, address, name)
+    return found if found is not None and found.rights else None
+
+
+def _parent_txn(connection: Connection, reader_id: int, address: str, name: str) -> Mailbox | None:
+    above = name.rpartition(DELIMITER)[0]
+    while above:
+        found = _there_txn(connection, reader_id, address, above)
+        if found is not None:
+            return found
+        above = above.rpartition(DELIMITER)[0]
+    return None
+
+
+def _there_txn(connection: Connection, reader_id: int, address: str, name: str) -> Mailbox | None:
     row = _FIND.execute(connection, {"address": address, "name": name}).one_or_none()
     if row is None:
         return None
@@ -155,8 +179,7 @@ def _find_txn(connection: Connection, reader_id: int, address: str, name: str) -
     if box.account_id == reader_id:
         # one's own mailboxes are not other users'
         return None
-    rights = _rights_txn(connection, reader_id, box.account_id, box.id)
-    return replace(box, owner=row.address, rights=rights) if rights else None
+    return replace(box, owner=row.address, rights=_rights_txn(connection, reader_id, box.account_id, box.id))
 
 
 def _shared_txn(connection: Connection, reader_id: int) -> list[Mailbox]:

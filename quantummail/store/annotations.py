@@ -105,12 +105,10 @@ class Annotations:
         moved = await self._database.write(
             self._annotate_mailbox_txn, account_id, mailbox_id, reader_id, values, most)
         # what somebody says of the mailbox for himself is nobody else's business
-        private = tuple((mailbox_id, entry) for entry in values if entry.startswith(PRIVATE))
+        self._hub.tell(reader_id, AccountNews(annotated=tuple((mailbox_id, entry) for entry in values)))
         shared = tuple((mailbox_id, entry) for entry in values if not entry.startswith(PRIVATE))
-        if private:
-            self._hub.tell(reader_id, AccountNews(annotated=private))
         if shared:
-            self._hub.tell_of(account_id, mailbox_id, AccountNews(annotated=shared))
+            self._hub.tell_of(account_id, mailbox_id, AccountNews(annotated=shared), but=reader_id)
         if moved:
             self._hub.tell(account_id, AccountNews(annotated=tuple((other, SPECIAL_USE) for other in moved)))
 
@@ -247,7 +245,11 @@ def _check_octets_txn(
     """Raise TooManyAnnotations if so many octets more are too many."""
     if not more:
         return
-    condition = table.c.account_id == key["account_id"] if key else table.c.reader_id == reader_id
+    condition = table.c.reader_id == reader_id
+    if key and reader_id in (_EVERYBODY, key["account_id"]):
+        # what guests say for themselves takes none of the owner's room
+        condition = and_(
+            table.c.account_id == key["account_id"], table.c.reader_id.in_([_EVERYBODY, key["account_id"]]))
     octets = connection.execute(select(func.sum(func.length(table.c.value))).where(condition)).scalar()
     if int(octets or 0) + more > MOST_OCTETS:
         raise TooManyAnnotations("there is no room for more annotations")

@@ -183,9 +183,11 @@ class CopyTests(ImapCase):
                 connection = self.selected("Selected")
                 wanted = getattr(self.store.messages, kind)
 
-                async def late(*arguments: Any, doomed: str = doomed, wanted: Any = wanted) -> Any:
+                async def late(
+                    *arguments: Any, doomed: str = doomed, wanted: Any = wanted, **options: Any
+                ) -> Any:
                     await self.store.mailboxes.delete(self.user.id, doomed)
-                    return await wanted(*arguments)
+                    return await wanted(*arguments, **options)
 
                 patch = self.patch(self.store.messages, kind, late)
                 self.assertIn(answer, self.say(connection, f"a {command} Trash"))

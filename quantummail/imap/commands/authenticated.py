@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.imap import capabilities, responses
+from quantummail.imap import capabilities, others, responses
 from quantummail.imap.commands.objectid import OBJECTID
 from quantummail.imap.grammar.mailbox import checked, decode, mailbox
 from quantummail.imap.registry import AUTHENTICATED, command
@@ -14,6 +14,7 @@ from quantummail.message.mailbox_name import DELIMITER
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
+    from quantummail.store.records import Mailbox
 
 CREATE_SPECIAL_USE = capabilities.offer("CREATE-SPECIAL-USE")
 
@@ -33,15 +34,22 @@ async def create(session: Session, arguments: Cursor) -> str:
         arguments.space()
         special_use = _use(arguments)
     arguments.end()
+    if others.concerns(session, name):
+        box = await others.create(session, name, special_use)
+        return _created(session, box, written)
     if special_use and any(
         other.special_use == special_use for other in await session.store.mailboxes.list(session.account_id)
     ):
         raise Refusal(f"There is a mailbox with {special_use} already", "USEATTR")
     box = await session.store.mailboxes.create(session.account_id, name, special_use)
-    session.caused(name)
-    if session.modes.rev2 and name != written:
+    return _created(session, box, written)
+
+
+def _created(session: Session, box: Mailbox, written: str) -> str:
+    session.caused(box.name)
+    if session.modes.rev2 and box.name != written:
         # RFC 9051 6.3.4
-        _tell_name(session, name, written)
+        _tell_name(session, box.name, written)
     # RFC 8474 4.1
     code = f"[MAILBOXID ({box.object_id})] " if session.settings.offers(OBJECTID) else ""
     return f"{code}CREATE completed"
@@ -77,9 +85,12 @@ async def delete(session: Session, arguments: Cursor) -> str:
     arguments.end()
     if name == "INBOX":
         raise Refusal("INBOX cannot be deleted", "CANNOT")
-    found = await session.mailbox(name)
-    await session.store.mailboxes.delete(session.account_id, name)
-    session.caused(name)
+    found = await session.mailbox(name, "x")
+    if found.owner:
+        await others.delete(session, found)
+    else:
+        await session.store.mailboxes.delete(session.account_id, name)
+    session.caused(found.name)
     if session.view is not None and session.view.mailbox_id == found.id:
         session.unselect()
     return "DELETE completed"
@@ -93,7 +104,10 @@ async def rename(session: Session, arguments: Cursor) -> str:
     arguments.space()
     new = mailbox(arguments)
     arguments.end()
-    await session.store.mailboxes.rename(session.account_id, old, new)
+    if others.concerns(session, old) or others.concerns(session, new):
+        old, new = await others.rename(session, old, new)
+    else:
+        await session.store.mailboxes.rename(session.account_id, old, new)
     session.caused(old, new)
     if session.modes.rev2 and old != "INBOX":
         # RFC 9051 6.3.9.7

@@ -54,7 +54,7 @@ def names_modseq(query: search.Query) -> bool:
 
 async def highest_modseq(session: Session, found: Sequence[int]) -> int:
     """The highest mod-sequence of some messages of the selected mailbox (RFC 7162 3.1.5), 0 when none is there."""
-    picture = await session.store.messages.pictures.get(session.account_id, session.selected.mailbox_id)
+    picture = await session.store.messages.pictures.get(session.selected.account_id, session.selected.mailbox_id)
     return picture.highest_modseq(found)
 
 

@@ -70,7 +70,7 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
     uids, limit = limited(session, uids)
     # RFC 9586 3.3: UIDFETCH begins with the UID
     with_uid = uid and not session.modes.uidonly
-    fetching = Fetch(session, plan(items, uid=with_uid, read_only=session.selected.read_only))
+    fetching = Fetch(session, plan(items, uid=with_uid, marks=session.selected.may("s")))
     await fetching.run(uids)
     if fetching.undecodable:
         # RFC 3516 4.3

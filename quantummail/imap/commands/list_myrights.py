@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities, list_returns, responses
-from quantummail.imap.rights import rights
+from quantummail.store.rights import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,18 +18,15 @@ LIST_MYRIGHTS = capabilities.offer("LIST-MYRIGHTS")
 
 
 class RightsLines:
-    """MYRIGHTS for each mailbox on which the user has any."""
+    """MYRIGHTS for each mailbox: what is listed can be seen at least."""
 
     async def prepare(self, _session: Session, _boxes: Sequence[Mailbox]) -> None:
         """Nothing is to be read."""
 
     async def line(self, session: Session, box: Mailbox) -> bytes:
         """One MYRIGHTS response."""
-        letters = rights(session, box)
-        if not letters:
-            return b""
         return b"* MYRIGHTS %s %s\r\n" % (
-            responses.mailbox_name(box.name, utf8=session.utf8), letters.encode("ascii"))
+            responses.mailbox_name(box.name, utf8=session.utf8), shown(box.rights).encode("ascii"))
 
 
 def _read(_arguments: Cursor) -> RightsLines:

@@ -33,9 +33,11 @@ class StatusLines:
             self._recent = await session.store.mailboxes.recent(session.account_id)
 
     async def line(self, session: Session, box: Mailbox) -> bytes:
-        """One STATUS response."""
+        """One STATUS response; none for who may not read the mailbox."""
+        if "r" not in box.rights:
+            return b""
         view = session.view
-        if view is not None and view.mailbox_id == box.id:
+        if box.owner or (view is not None and view.mailbox_id == box.id):
             # \Recent is what this session was told
             return await status_line(session, box, self._items)
         return await status_line(session, box, self._items, known={"RECENT": self._recent.get(box.id, 0)})

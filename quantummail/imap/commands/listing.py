@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.imap import capabilities, list_returns, responses
+from quantummail.imap import capabilities, list_returns, responses, shared
 from quantummail.imap.grammar.listing import ListRequest, list_request
 from quantummail.imap.hierarchy import Hierarchy, Shown, in_order, parents_of
 from quantummail.imap.registry import AUTHENTICATED, command
@@ -40,7 +40,7 @@ async def list_mailboxes(session: Session, arguments: Cursor) -> str:
     mailboxes = session.store.mailboxes
     asks_subscribed = "SUBSCRIBED" in request.select or "SUBSCRIBED" in request.returns
     subscribed = await mailboxes.subscriptions(session.account_id) if asks_subscribed else ()
-    hierarchy = Hierarchy({box.name: box for box in await mailboxes.list(session.account_id)}, subscribed)
+    hierarchy = Hierarchy({box.name: box for box in await shared.every(session)}, subscribed)
     names, childinfo = await _selected(session, request, hierarchy)
     offers = session.settings.offers
     shown = Shown(
@@ -61,7 +61,7 @@ async def lsub(session: Session, arguments: Cursor) -> str:
         session.write(responses.list_line(b"LSUB", ("\\Noselect",), b'""'))
         return "LSUB completed"
     subscribed = set(await session.store.mailboxes.subscriptions(session.account_id))
-    boxes = {box.name for box in await session.store.mailboxes.list(session.account_id)}
+    boxes = {box.name for box in await shared.every(session)}
     # RFC 3501 6.3.9: with "%", the parents of what is subscribed are shown as \Noselect
     with_parents = any(pattern.text.endswith("%") for pattern in request.patterns)
     candidates = subscribed | parents_of(subscribed) if with_parents else subscribed

@@ -10,7 +10,6 @@ from quantummail.imap.commands.enable import CAN_BE_ENABLED
 from quantummail.imap.grammar.metadata import entries, get_metadata, rendered, set_metadata
 from quantummail.imap.registry import AUTHENTICATED, command
 from quantummail.imap.responses import Refusal
-from quantummail.imap.rights import rights
 from quantummail.store.annotations import SHARED, SPECIAL_USE, Annotated, Asked, TooManyAnnotations
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ async def get(session: Session, arguments: Cursor) -> str:
     asked = Asked([name.lower() for name in request.entries], request.depth, request.max_size)
     annotations = session.store.annotations
     if request.mailbox:
-        box = await session.mailbox(request.mailbox)
-        _allow(session, box, "r")
+        box = await session.mailbox(request.mailbox, "r")
         found = await annotations.of_mailbox(box.account_id, box.id, session.account_id, asked)
     else:
         found = _with_contact(session, await annotations.of_server(session.account_id, asked), asked)
@@ -62,10 +60,12 @@ async def set_(session: Session, arguments: Cursor) -> str:
     annotations, notification = session.store.annotations, session.notification
     try:
         if name:
-            box = await session.mailbox(name)
             # RFC 5464 3.3: everybody who can read may annotate for himself; for others takes the right to write
-            _allow(session, box, "w" if any(entry.startswith(SHARED) for entry in values) else "r")
+            for_others = [entry.startswith(SHARED) for entry in values]
+            box = await session.mailbox(name, "r" * (not all(for_others)) + "w" * any(for_others))
             if SPECIAL_USE in values:
+                if box.owner:
+                    raise Refusal("What a mailbox is for is its owner's to say", "USEATTR")
                 values[SPECIAL_USE] = _special_use(values[SPECIAL_USE])
             if notification is not None:
                 notification.own_entries(box.id, values)
@@ -94,11 +94,6 @@ def _lines(request: GetMetadata, found: Annotated) -> list[bytes]:
             if lower not in found.values and lower not in found.left_out
         ]
     return lines
-
-
-def _allow(session: Session, box: Mailbox, right: str) -> None:
-    if right not in rights(session, box):
-        raise Refusal("Not allowed", "NOPERM")
 
 
 def _allow_server(session: Session, values: dict[str, bytes | None]) -> None:
@@ -138,13 +133,17 @@ class MetadataLines:
         self._entries = names
         self._found: dict[int, dict[str, bytes]] = {}
 
-    async def prepare(self, session: Session, _boxes: Sequence[Mailbox]) -> None:
+    async def prepare(self, session: Session, boxes: Sequence[Mailbox]) -> None:
         """Read the entries of all mailboxes at once."""
-        self._found = await session.store.annotations.of_mailboxes(
-            session.account_id, session.account_id, [name.lower() for name in self._entries])
+        entries_ = [name.lower() for name in self._entries]
+        for account_id in {box.account_id for box in boxes}:
+            self._found.update(
+                await session.store.annotations.of_mailboxes(account_id, session.account_id, entries_))
 
     async def line(self, session: Session, box: Mailbox) -> bytes:
-        """One METADATA response; NIL for entries that the mailbox does not have."""
+        """One METADATA response; NIL for entries that the mailbox does not have. None for who may not read it."""
+        if "r" not in box.rights:
+            return b""
         values = self._found.get(box.id, {})
         if box.special_use:
             values = {**values, SPECIAL_USE: box.special_use.encode("ascii")}

@@ -10,6 +10,7 @@ from quantummail.imap.commands.messagelimit import limited
 from quantummail.imap.commands.selected import copy_arguments, copy_uid, deleted_meanwhile
 from quantummail.imap.registry import SELECTED, command
 from quantummail.store.errors import NoSuchMailbox
+from quantummail.store.rights import flag_mask
 
 if TYPE_CHECKING:
     from quantummail.imap.grammar.cursor import Cursor
@@ -31,17 +32,20 @@ async def uid_move(session: Session, arguments: Cursor) -> str:
 
 
 async def _move(session: Session, arguments: Cursor, *, uid: bool) -> str:
-    view = session.writable
+    # RFC 6851 section 4: the rights of STORE and EXPUNGE
+    view = session.changing("te")
     done = f"{'UID ' if uid else ''}MOVE completed"
     uids, destination = await copy_arguments(session, arguments, uid=uid)
     uids, limit = limited(session, uids)
     if uids:
         try:
-            moved = await session.store.messages.move(session.account_id, view.mailbox_id, uids, destination)
+            moved = await session.store.messages.move(
+                view.account_id, view.mailbox_id, uids, destination.id,
+                destination_account=destination.account_id, within=flag_mask(destination.rights))
         except NoSuchMailbox:
             raise deleted_meanwhile() from None
-        session.own_messages(destination, moved.destination_uids)
-        code = copy_uid(session, moved)
+        session.own_messages(destination.id, moved.destination_uids)
+        code = copy_uid(session, destination, moved)
         if code:
             # RFC 6851 4.3: before the EXPUNGE responses, which come with the end of the command
             session.untagged(f"OK {code} Moved")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from quantummail.imap import capabilities, responses
+from quantummail.imap import capabilities, responses, shared
 from quantummail.imap.commands.condstore import names_modseq
 from quantummail.imap.commands.search import ESEARCH, WITHIN, read_options, resolved, saving
 from quantummail.imap.grammar import search as keys
@@ -93,7 +94,7 @@ async def _search(session: Session, where: tuple[Source, ...], query: Query, opt
 async def _tell(session: Session, view: View, uids: array[int], query: Query, options: Options) -> None:
     modseq = 0
     if names_modseq(query):
-        picture = await session.store.messages.pictures.get(session.account_id, view.mailbox_id)
+        picture = await session.store.messages.pictures.get(view.account_id, view.mailbox_id)
         modseq = picture.highest_modseq(options.referred(uids))
     # RFC 7377 2.1: which mailbox these are of
     name = responses.mailbox_name(view.name, utf8=session.utf8)
@@ -103,7 +104,7 @@ async def _tell(session: Session, view: View, uids: array[int], query: Query, op
 
 async def _mailboxes(session: Session, where: tuple[Source, ...]) -> list[Mailbox]:
     """The mailboxes that are meant, each once. Those that do not exist are passed over (RFC 7377 2.1)."""
-    every = await session.store.mailboxes.list(session.account_id)
+    every = await shared.every(session, "r")
     subscribed = (
         frozenset(await session.store.mailboxes.subscriptions(session.account_id))
         if any(source.kind == "SUBSCRIBED" for source in where) else frozenset()
@@ -111,13 +112,15 @@ async def _mailboxes(session: Session, where: tuple[Source, ...]) -> list[Mailbo
     selected = session.view.mailbox_id if session.view is not None else 0
     return [
         box for box in every if any(
-            box.id == selected if source.selected else source.matches(box.name, subscribed) for source in where)
+            box.id == selected if source.selected
+            else source.matches(box.name, subscribed, personal=not box.owner) for source in where)
     ]
 
 
 async def _opened(session: Session, box: Mailbox) -> View:
-    snapshot = await session.store.messages.open(session.account_id, box.id, claim_recent=False)
-    return View(snapshot, read_only=True)
+    snapshot = await session.store.messages.open(box.account_id, box.id, claim_recent=False)
+    named = replace(snapshot.mailbox, name=box.name, owner=box.owner, rights=box.rights)
+    return View(replace(snapshot, mailbox=named), read_only=True)
 
 
 class _Elsewhere:
@@ -129,7 +132,6 @@ class _Elsewhere:
         self.store = session.store
         self.settings = session.settings
         self.wire = session.wire
-        self.account_id = session.account_id
         self.progress = session.progress
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantummail.imap import capabilities
 from quantummail.imap.registry import AUTHENTICATED, command
+from quantummail.imap.shared import ACL, PREFIX
 from quantummail.message.mailbox_name import DELIMITER
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ NAMESPACE = capabilities.offer("NAMESPACE")
 
 @command("NAMESPACE", AUTHENTICATED, capability=NAMESPACE)
 async def namespace(session: Session, arguments: Cursor) -> str:
-    """NAMESPACE (RFC 2342 section 5): one personal namespace, nothing shared."""
+    """NAMESPACE (RFC 2342 section 5): the user's own, and that of other users; nothing belongs to all."""
     arguments.end()
-    session.untagged(f'NAMESPACE (("" "{DELIMITER}")) NIL NIL')
+    others = f'(("{PREFIX}" "{DELIMITER}"))' if session.settings.offers(ACL) else "NIL"
+    session.untagged(f'NAMESPACE (("" "{DELIMITER}")) {others} NIL')
     return "NAMESPACE completed"

@@ -57,7 +57,7 @@ def _no_thread(_view: View, _message: Message) -> bytes:
 
 
 async def _threads(session: Session, messages: Sequence[Message]) -> Render:
-    threads = await session.store.conversations.threads(session.account_id, messages)
+    threads = await session.store.conversations.threads(session.selected.account_id, messages)
 
     def render(view: View, message: Message) -> bytes:
         thread = threads.get(message.email_id)
@@ -78,7 +78,8 @@ def _object_id(kind: type[EmailId | ThreadId]) -> search.Reader:
 
 
 async def _of_email(session: Session, key: EmailId) -> Sequence[int]:
-    return await session.store.conversations.of_email(session.account_id, session.selected.mailbox_id, key.value)
+    view = session.selected
+    return await session.store.conversations.of_email(view.account_id, view.mailbox_id, key.value)
 
 
 async def _of_thread(session: Session, key: ThreadId) -> Sequence[int]:
@@ -87,7 +88,7 @@ async def _of_thread(session: Session, key: ThreadId) -> Sequence[int]:
         return ()
     number = int(found[1], 16)
     thread = number - (_UNSIGNED + 1) if number >> 63 else number
-    return await session.store.conversations.of_thread(session.account_id, session.selected.mailbox_id, thread)
+    return await session.store.conversations.of_thread(session.selected.account_id, session.selected.mailbox_id, thread)
 
 
 async def _mailbox_id(_session: Session, box: Mailbox) -> str:

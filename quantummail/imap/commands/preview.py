@@ -43,7 +43,7 @@ async def _found(session: Session, messages: Sequence[Message]) -> Render:
     missing = _missing(messages)
     if not missing:
         return _render
-    found = await session.store.previews.find(session.account_id, missing)
+    found = await session.store.previews.find(session.selected.account_id, missing)
 
     def render(view: View, message: Message) -> bytes:
         words = found.get(message.email_id)
@@ -55,7 +55,7 @@ async def _found(session: Session, messages: Sequence[Message]) -> Render:
 async def _at_hand(session: Session, messages: Sequence[Message]) -> Render:
     # RFC 8970 section 4: NIL for now; who asks again will find it
     session.store.previews.find_later(
-        session.account_id, session.selected.mailbox_id, [message.uid for message in _missing(messages)])
+        session.selected.account_id, session.selected.mailbox_id, [message.uid for message in _missing(messages)])
     return _render
 
 

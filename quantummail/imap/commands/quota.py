@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantummail.imap import capabilities, responses
+from quantummail.imap import capabilities, responses, shared
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.mailbox import mailbox
 from quantummail.imap.registry import AUTHENTICATED, command
@@ -35,7 +35,7 @@ async def get_quota(session: Session, arguments: Cursor) -> str:
     arguments.space()
     root = arguments.astring()
     arguments.end()
-    await _tell(session, root, await _owner(session, root))
+    await _tell(session, root, (await _owner(session, root)).id)
     return "GETQUOTA completed"
 
 
@@ -45,11 +45,12 @@ async def get_quota_root(session: Session, arguments: Cursor) -> str:
     arguments.space()
     name = mailbox(arguments)
     arguments.end()
-    await session.mailbox(name)
+    box = await session.mailbox(name, "r")
+    # what is in a mailbox counts in the account that has it
+    root = box.owner.encode("utf-8") if box.owner else OWN
     session.write(b"* QUOTAROOT %s %s\r\n" % (
-        responses.mailbox_name(name, utf8=session.utf8), astring(OWN)))
-    assert session.user is not None
-    await _tell(session, OWN, session.user)
+        responses.mailbox_name(box.name, utf8=session.utf8), astring(root)))
+    await _tell(session, root, box.account_id)
     return "GETQUOTAROOT completed"
 
 
@@ -71,7 +72,7 @@ async def set_quota(session: Session, arguments: Cursor) -> str:
             raise Refusal(f"{name} cannot be limited to 0", "CANNOT")
     await session.store.users.set_quota(
         owner.address, 1024 * limits.get("STORAGE", 0), limits.get("MESSAGE", 0))
-    await _tell(session, root, owner)
+    await _tell(session, root, owner.id)
     return "SETQUOTA completed"
 
 
@@ -96,14 +97,16 @@ def _limits(arguments: Cursor) -> dict[str, int]:
 
 
 async def _owner(session: Session, root: bytes) -> User:
-    """Whose quota a root is. Those of others are shown to administrators only; nobody else learns who is there."""
+    """Whose quota a root is. Those of others are shown to administrators, and to those who read their mailboxes."""
     user = session.user
     assert user is not None
     if root == OWN:
         return user
     try:
         address = root.decode("utf-8")
-        if user.admin or address.lower() == user.address:
+        if user.admin or address.lower() == user.address or any(
+            box.owner == address and "r" in box.rights for box in await shared.others(session)
+        ):
             found = await session.store.users.find(address)
             if found is not None:
                 return found
@@ -112,8 +115,8 @@ async def _owner(session: Session, root: bytes) -> User:
     raise Refusal("No such quota root", "NONEXISTENT")
 
 
-async def _tell(session: Session, root: bytes, owner: User) -> None:
-    quota = await session.store.mailboxes.quota(owner.id)
+async def _tell(session: Session, root: bytes, account_id: int) -> None:
+    quota = await session.store.mailboxes.quota(account_id)
     resources = []
     if quota.limit_bytes:
         # RFC 9208 5.1: units of 1024 octets. Use is rounded up, so that it never looks like less than it is.

@@ -58,10 +58,11 @@ async def _replaced(session: Session, arguments: Cursor, *, uid: bool) -> Replac
     arguments.space()
     # one number only: what it means is decided by the numbers that the client knows
     number = Cursor(arguments.matching(_NUMBER, "Expected one message"))
-    view = session.writable
+    # RFC 8508 section 4.5
+    view = session.changing("te")
     uids = session.messages(sequence_set(number), uid=uid)
-    found = uids and await session.store.messages.fetch(session.account_id, view.mailbox_id, uids)
+    found = uids and await session.store.messages.fetch(view.account_id, view.mailbox_id, uids)
     if not found:
         # RFC 8508 section 3.5; RFC 2180 4.1.2 for what others have expunged
         raise Refusal("No such message", "EXPUNGEISSUED" if uids else "NONEXISTENT")
-    return Replaced(view.mailbox_id, found[0].uid, found[0].size)
+    return Replaced(view.account_id, view.mailbox_id, found[0].uid, found[0].size)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 async def select(session: Session, arguments: Cursor) -> str:
     """SELECT (RFC 3501 6.3.1, RFC 9051 6.3.2)."""
     await _open(session, arguments, read_only=False)
-    return "[READ-WRITE] SELECT completed"
+    # RFC 4314 5.2
+    return f"[{'READ-ONLY' if session.selected.read_only else 'READ-WRITE'}] SELECT completed"
 
 
 @command("EXAMINE", AUTHENTICATED)
@@ -71,7 +72,7 @@ def _answers(session: Session, view: View, snapshot: Snapshot, written: str) -> 
     modes, box = session.modes, snapshot.mailbox
     output = [
         responses.flags(view.keywords),
-        responses.permanent_flags(view.keywords, read_only=view.read_only),
+        responses.permanent_flags(view.keywords, view.flag_mask),
         view.exists_lines(),
     ]
     if snapshot.first_unseen and not (modes.rev2 or modes.uidonly):

@@ -14,15 +14,18 @@ from quantummail.imap.grammar.modifiers import unchanged_since
 from quantummail.imap.grammar.sequence import render, sequence_set
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.responses import Refusal
+from quantummail.imap.shared import not_allowed
 from quantummail.store.errors import NoSuchMailbox
 from quantummail.store.flags import split
+from quantummail.store.rights import flag_mask, may_set_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantummail.imap.grammar.cursor import Cursor
     from quantummail.imap.session import Session
-    from quantummail.store.records import Copied, FlagState
+    from quantummail.imap.view import View
+    from quantummail.store.records import Copied, FlagState, Mailbox
 
 UNSELECT = capabilities.offer("UNSELECT")
 UIDPLUS = capabilities.offer("UIDPLUS")
@@ -46,8 +49,9 @@ async def close(session: Session, arguments: Cursor) -> str:
     """CLOSE (RFC 3501 6.4.2): \\Deleted messages are removed, and nothing is said about it."""
     arguments.end()
     view = session.selected
-    if not view.read_only:
-        await session.store.messages.expunge(session.account_id, view.mailbox_id)
+    if view.may("e"):
+        # RFC 4314 section 4: without the right for it nothing is removed, and the mailbox is closed
+        await session.store.messages.expunge(view.account_id, view.mailbox_id)
     session.unselect()
     return "CLOSE completed"
 
@@ -64,8 +68,8 @@ async def unselect(session: Session, arguments: Cursor) -> str:
 async def expunge(session: Session, arguments: Cursor) -> str:
     """EXPUNGE (RFC 3501 6.4.3)."""
     arguments.end()
-    view = session.writable
-    removed = await session.store.messages.expunge(session.account_id, view.mailbox_id)
+    view = session.changing("e")
+    removed = await session.store.messages.expunge(view.account_id, view.mailbox_id)
     return await with_modseq(session, "EXPUNGE completed", removed=bool(removed))
 
 
@@ -75,9 +79,9 @@ async def uid_expunge(session: Session, arguments: Cursor) -> str:
     arguments.space()
     numbers = sequence_set(arguments)
     arguments.end()
-    view = session.writable
+    view = session.changing("e")
     uids = session.messages(numbers, uid=True)
-    removed = await session.store.messages.expunge(session.account_id, view.mailbox_id, uids) if uids else ()
+    removed = await session.store.messages.expunge(view.account_id, view.mailbox_id, uids) if uids else ()
     return await with_modseq(session, "UID EXPUNGE completed", removed=bool(removed))
 
 
@@ -105,7 +109,7 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
     arguments.space()
     flags, keywords = split(store_flags(arguments))
     arguments.end()
-    view = session.writable
+    view = _changing_flags(session, sign, flags, keywords)
     if unless_since is not None:
         session.use_condstore()
     # What others did is told before: afterwards it could not be told from what this client did
@@ -116,8 +120,8 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
     for start in range(0, len(uids), _PAGE):
         page = uids[start : start + _PAGE]
         change = await session.store.messages.set_flags(
-            session.account_id, view.mailbox_id, page, _OPERATIONS[sign], flags, keywords,
-            unchanged_since=unless_since,
+            view.account_id, view.mailbox_id, page, _OPERATIONS[sign], flags, keywords,
+            unchanged_since=unless_since, within=view.flag_mask,
         )
         gone += len(page) - len(change.changed) - len(change.modified)
         modified += change.modified
@@ -126,6 +130,17 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
             session.write(new_keywords)
         await _tell(session, change.changed, silent=item == "FLAGS.SILENT", uid=uid)
     return _stored(session, modified, gone=gone > 0, uid=uid, limit=limit)
+
+
+def _changing_flags(session: Session, sign: str, flags: int, keywords: Sequence[str]) -> View:
+    """The selected mailbox, if the user may change some of these flags (RFC 4314 section 4); the others stay."""
+    view = session.changing("")
+    mask = view.flag_mask
+    if not mask or (sign and (flags or keywords) and not (
+        flags & mask or (keywords and may_set_keywords(mask))
+    )):
+        raise not_allowed()
+    return view
 
 
 def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool, limit: str) -> str:
@@ -181,19 +196,21 @@ async def _copy(session: Session, arguments: Cursor, *, uid: bool) -> str:
         raise Refusal("Too many messages", f"MESSAGELIMIT {limit_of(session)}")
     if not uids:
         return done
+    view = session.selected
     try:
         copied = await session.store.messages.copy(
-            session.account_id, session.selected.mailbox_id, uids, destination
+            view.account_id, view.mailbox_id, uids, destination.id, destination_account=destination.account_id,
+            within=flag_mask(destination.rights),
         )
     except NoSuchMailbox:
         raise deleted_meanwhile() from None
-    session.own_messages(destination, copied.destination_uids)
-    code = copy_uid(session, copied)
+    session.own_messages(destination.id, copied.destination_uids)
+    code = copy_uid(session, destination, copied)
     return f"{code} {done}" if code else done
 
 
-async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> tuple[Sequence[int], int]:
-    """Read the set and the mailbox of COPY and MOVE: UIDs that are there, and the id of the destination."""
+async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> tuple[Sequence[int], Mailbox]:
+    """Read the set and the mailbox of COPY and MOVE: UIDs that are there, and the destination."""
     arguments.space()
     numbers = sequence_set(arguments)
     arguments.space()
@@ -201,11 +218,11 @@ async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> t
     arguments.end()
     await session.sync(expunges=False)
     uids = session.messages(numbers, uid=uid)
-    destination = await session.mailbox(name, create=True)
+    destination = await session.mailbox(name, "i", create=True)
     if not uid and session.selected.vanished(uids):
         # RFC 2180 4.4.1: nothing is copied rather than something else than what was asked for
         raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
-    return uids, destination.id
+    return uids, destination
 
 
 def deleted_meanwhile() -> Refusal:
@@ -213,10 +230,11 @@ def deleted_meanwhile() -> Refusal:
     return Refusal("No such mailbox", "TRYCREATE")  # RFC 3501 6.4.7
 
 
-def copy_uid(session: Session, copied: Copied) -> str:
+def copy_uid(session: Session, destination: Mailbox, copied: Copied) -> str:
     """The response code COPYUID (RFC 4315 section 3), empty when nothing was copied."""
-    if not copied.source_uids or not session.settings.offers(UIDPLUS):
+    if not copied.source_uids or not session.settings.offers(UIDPLUS) or "r" not in destination.rights:
+        # RFC 4315 section 3: UIDs are not for those who may not read the mailbox
         return ""
     # Both sets are in the order of the copies: ascending, since the destination's UIDs are given out in that order
-    source, destination = render(copied.source_uids), render(copied.destination_uids)
-    return f"[COPYUID {copied.uidvalidity} {source.decode('ascii')} {destination.decode('ascii')}]"
+    source, copies = render(copied.source_uids), render(copied.destination_uids)
+    return f"[COPYUID {copied.uidvalidity} {source.decode('ascii')} {copies.decode('ascii')}]"

@@ -64,7 +64,7 @@ async def in_order(session: Session, uids: array[int], criteria: Criteria) -> ar
     """These messages of the selected mailbox, sorted."""
     if len(uids) < 2:
         return uids
-    pause = pausing(session)
+    pause, view = pausing(session), session.selected
     keys = await session.store.orders.get(
-        session.account_id, session.selected.mailbox_id, [criterion.key for criterion in criteria], uids, pause)
+        view.account_id, view.mailbox_id, [criterion.key for criterion in criteria], uids, pause)
     return await finished(sorted_uids(keys, uids, criteria), pause)

@@ -53,7 +53,7 @@ async def _recent(session: Session, box: Mailbox) -> int:
         return session.view.recent
     if not box.messages:
         return 0
-    return await session.store.messages.count_recent(session.account_id, box.id)
+    return await session.store.messages.count_recent(box.account_id, box.id)
 
 
 @_item("APPENDLIMIT")
@@ -66,10 +66,10 @@ async def _deleted_storage(session: Session, box: Mailbox) -> int:
     # RFC 9208 4.2.1: octets that EXPUNGE would free. Nobody asks often enough for a counter of its own.
     if not box.deleted:
         return 0
-    uids = (await session.store.messages.open(session.account_id, box.id, claim_recent=False)).uids
+    uids = (await session.store.messages.open(box.account_id, box.id, claim_recent=False)).uids
     total = 0
     for start in range(0, len(uids), _PAGE):
-        page = await session.store.messages.fetch(session.account_id, box.id, uids[start : start + _PAGE])
+        page = await session.store.messages.fetch(box.account_id, box.id, uids[start : start + _PAGE])
         total += sum(message.size for message in page if message.flags & DELETED)
     return total
 
@@ -100,7 +100,7 @@ async def status(session: Session, arguments: Cursor) -> str:
     wanted = status_items(arguments)
     arguments.end()
     know_items(session, wanted)
-    session.write(await status_line(session, await session.mailbox(name), wanted))
+    session.write(await status_line(session, await session.mailbox(name, "r"), wanted))
     return "STATUS completed"
 
 

@@ -68,7 +68,7 @@ async def _threads(session: Session, uids: array[int], name: str) -> Sequence[in
         return ()
     pause = pausing(session)
     keys = await session.store.orders.get(
-        session.account_id, session.selected.mailbox_id, THREAD_KEYS, uids, pause)
+        session.selected.account_id, session.selected.mailbox_id, THREAD_KEYS, uids, pause)
     return await finished(_made(keys, uids, name), pause)
 
 

@@ -28,11 +28,12 @@ class MailboxFilter:
         """Whether it is about the selected mailbox, and no other."""
         return self.kind in ("SELECTED", "SELECTED-DELAYED")
 
-    def matches(self, name: str, subscribed: Collection[str]) -> bool:
-        """Whether a mailbox is meant; `subscribed` are the names subscribed to."""
+    def matches(self, name: str, subscribed: Collection[str], *, personal: bool = True) -> bool:
+        """Whether a mailbox is meant; `subscribed` are the names subscribed to, `personal`: it is the user's own."""
         match self.kind:
             case "PERSONAL":
-                return True
+                # RFC 5465 6.2: what is in the personal namespaces
+                return personal
             case "INBOXES":
                 # RFC 5465 6.3: where messages are delivered
                 return name == "INBOX"
