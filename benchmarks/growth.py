@@ -4,6 +4,8 @@
 
 Deliveries go one by one through the store of this process, file and commit included, into the mailbox (or into
 mailboxes chosen at random). Filling writes rows only: what is measured never looks at the files that were there before.
+At the end the same with the journey of messages (`quantummail why`), whose steps are written in batches of 250, and
+with many steps that are there already.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 
 from quantummail.message.ids import new_id
+from quantummail.store import journey_rows
 from quantummail.store.additions import Addition, Rendered
+from quantummail.store.journey_rows import Step
 from quantummail.store.records import Appended
 from quantummail.store.store import Store
 from quantummail.store.storing import NewMessage, Target
@@ -26,7 +30,7 @@ from quantummail.store.transaction import Work
 
 _HEAD = b"From: Anna <anna@example.com>\r\nTo: Bob <bob@example.test>\r\nSubject: %d\r\nMessage-ID: <%d@x>\r\n\r\n"
 _BODY = b"All work and no play makes Jack a dull boy.\r\n" * 220
-_RENDERED = Rendered(b"e" * 300, b"b" * 80, b"s" * 120, b"p" * 40, "subject", 0)
+_RENDERED = Rendered(b"e" * 300, b"b" * 80, b"s" * 120, b"p" * 40, "subject", 0, b"")
 
 
 class Growing:
@@ -56,24 +60,47 @@ class Growing:
             ]
             self.store.database.submit(Work(self.store.messages._additions.add_txn, group, lambda _result: None))
 
+    def remember(self, count: int) -> None:
+        """Give the journey steps of other messages."""
+        for start in range(0, count, 5000):
+            steps = [_step(new_id(), number) for number in range(start, min(start + 5000, count))]
+            self.store.database.submit(Work(journey_rows.write_txn, steps, lambda _result: None))
+
     def measure(self, targets: list[Target], deliveries: int) -> tuple[float, float]:
         """CPU and wall-clock microseconds of a delivery."""
         chosen = random.Random(1).choices(targets, k=deliveries)
         cpu, wall = time.process_time(), time.perf_counter()
         for number, target in enumerate(chosen):
+            if number % 250 == 249:
+                Deferred.fromCoroutine(self.store.journey.flush())
             Deferred.fromCoroutine(self._deliver(number, target)).addErrback(lambda failure: failure.raiseException())
         return ((time.process_time() - cpu) / deliveries * 1e6, (time.perf_counter() - wall) / deliveries * 1e6)
 
     async def _deliver(self, number: int, target: Target) -> None:
         body = self.store.bodies.spooled()
         await body.write(_HEAD % (number, number) + _BODY)
-        (outcome,) = await self.store.messages.deliver([target], NewMessage(new_id(), b""), body)
+        message = NewMessage(new_id(), b"")
+        (outcome,) = await self.store.messages.deliver([target], message, body)
+        step = _step(message.id, number)
+        self.store.journey.note(
+            step.message_id, step.stage, step.verdict, step.detail, sender=step.sender, header_id=step.header_id)
         if not isinstance(outcome, Appended):
             raise SystemExit(f"not delivered: {outcome}")
 
     def close(self) -> None:
         """Close the store."""
         Deferred.fromCoroutine(self.store.stop())
+
+
+def _step(message_id: str, number: int) -> Step:
+    """What reception notes of a message."""
+    return Step(0, message_id, "received", "accepted", {
+        "source": "smtp", "client": "192.0.2.1", "helo": "mx.example.com", "protocol": "ESMTPS",
+        "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384", "connection": "01jd2x3y4z5a6b7c",
+        "to": [f"user{number % 50}@example.test"],
+        "size": 10240, "reply": [250, "2.0.0", f"Ok: delivered as {message_id}"],
+        "stored": [[f"user{number % 50}@example.test", 1, number]],
+    }, f"anna{number % 1000}@example.com", f"<{number}.{message_id}@mail.example.com>")
 
 
 def _report(what: str, figures: tuple[float, float]) -> None:
@@ -87,6 +114,7 @@ def main() -> None:
     parser.add_argument("--messages", default="10,1000,100000")
     parser.add_argument("--users", default="10,1000,10000")
     parser.add_argument("--deliveries", type=int, default=2000)
+    parser.add_argument("--steps", default="0,1000000")
     given = parser.parse_args()
     print(f"{'':>28}  CPU us  wall us   (a delivery of {len(_BODY)} octets)")
     for count in map(int, given.messages.split(",")):
@@ -101,6 +129,16 @@ def main() -> None:
             growing = Growing(Path(directory), count)
             growing.measure(growing.targets, 100)
             _report(f"{count:>12} accounts", growing.measure(growing.targets, given.deliveries))
+            growing.close()
+    for count in map(int, filter(None, given.steps.split(","))):
+        with tempfile.TemporaryDirectory(dir=given.directory) as directory:
+            growing = Growing(Path(directory), 10)
+            growing.measure(growing.targets, 100)
+            _report("            without journey", growing.measure(growing.targets, given.deliveries))
+            growing.remember(count)
+            growing.store.journey.begin(86400.0)
+            growing.measure(growing.targets, 100)
+            _report(f"{count:>12} steps, with", growing.measure(growing.targets, given.deliveries))
             growing.close()
 
 
