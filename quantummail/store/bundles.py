@@ -185,13 +185,15 @@ class Bundles:
             self._timer = self._clock.callLater(_DELAY, self._begin)
 
     async def stop(self) -> None:
-        """Finish the block at hand; what is left is missed again."""
-        self._stopped = True
+        """Keep the pictures that wait, finish the block at hand; other blocks are missed again."""
+        self._missed.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._running is not None:
             await self._running
+        await self._work()
+        self._stopped = True
 
     def _begin(self) -> None:
         self._timer = None
