@@ -26,7 +26,7 @@ _MAX_LENGTH = 256
 # Weekdays are not compared with the date, in-between white space, dashes (RFC 850) and dots as in "10.30" are taken.
 _date_time = re.compile(
     rb"(?:[a-z]{2,9}[.,]*\s*,?\s*)?(\d{1,2})(?:\s+|-)([a-z]{3})[a-z]*\.?(?:\s+|-)(\d{4,5}|\d{2,3}),?\s+"
-    rb"(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:[.,]\d{1,9})?)?\s*([+-]\d{4}|[+-]\d\d:\d\d|[a-z]{1,5})?",
+    rb"(\d{1,2})\s*[:.]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2})(?:[.,]\d{1,9})?)?\s*([+-]\d{4}|[+-]\d\d:\d\d|[a-z]{1,5})?",
     re.IGNORECASE)
 # What ctime() writes, which some programs send:  Thu Jan  1 00:00:00 1970 +0100
 _ctime = re.compile(

@@ -99,8 +99,9 @@ class Description:
 def thread_ids_of(header: bytes) -> bytes:
     """What threads a message whose header this is: see `quantummail.message.thread_ids`."""
     headers = Headers.scan(header)
-    fields = {name: value for name in _THREADING if (value := headers.get(name)) is not None}
-    return thread_ids(fields, decode_text(compact(headers.get(b"subject") or b"")).strip())
+    # of several fields of one name the last, which ENVELOPE shows
+    fields = {name: values[-1] for name in _THREADING if (values := headers.get_all(name))}
+    return thread_ids(fields, decode_text(compact(next(reversed(headers.get_all(b"subject")), b""))).strip())
 
 
 def describe(data: bytes | memoryview | mmap, size: int | None = None) -> Description:

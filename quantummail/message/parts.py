@@ -88,21 +88,20 @@ def headers(packed: bytes) -> list[tuple[int, int]]:
 def leaves(packed: bytes) -> list[PartRange]:
     """Every part without parts below it, in the order of the text; a message has one at least.
 
-    A message in a message is not one of them, but its header is: as an empty part whose MIME header it is.
+    Multiparts, and messages in the message, are none of them, but their headers are: as empty parts whose MIME headers
+    they are.
     """
     count = _COUNT.unpack_from(packed)[0]
     types = packed[_COUNT.size + count * _RECORD.size:].split(b"\0")
     found = []
-    inside = False
     for index in range(count):
         header_start, body_start, end, _, type_index, kind, encoding = _record(packed, index)
-        if kind != LEAF and inside:
+        if kind != LEAF and index:
             found.append(PartRange(header_start, body_start, body_start, False, body_start, body_start, "", ""))
         elif kind == LEAF:
             media = types[type_index].decode("ascii", "replace")
             found.append(PartRange(
                 header_start, body_start, end, False, body_start, body_start, media, _ENCODINGS[encoding]))
-        inside = kind == MESSAGE
     return found
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quantummail.message.address_list import parse_address_list
 from quantummail.message.date import parse_date
 from quantummail.message.encoded_word import decode_text
 from quantummail.message.search_text import fold
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # What stands behind the time of a Date field: RFC 3501 6.4.4 disregards time and time zone
 _zone = re.compile(rb"\s*(?:[+-]\d\d:?\d\d|[A-Za-z]{1,5})?\s*(?:\([^()]*\)\s*)?\Z")
+# A leap second belongs to the day that it ends
+_leap_second = re.compile(rb"(\d:\d\d):60\b")
+# Comments, quotes, and white space beside the signs of an address (RFC 5322 3.4.1, 4.4)
+_odd = re.compile(rb'[("\\]|\s[@.]|[@.]\s')
 _DAY = 86400
 
 
@@ -34,8 +39,8 @@ class SearchFields:
 def search_fields(headers: Headers) -> SearchFields:
     """The fields of a header."""
     return SearchFields(
-        _folded(headers, b"from"), _folded(headers, b"to"), _folded(headers, b"cc"), _folded(headers, b"bcc"),
-        _folded(headers, b"subject"), _sent_day(headers),
+        _addresses(headers, b"from"), _addresses(headers, b"to"), _addresses(headers, b"cc"),
+        _addresses(headers, b"bcc"), _folded(headers, b"subject"), _sent_day(headers),
     )
 
 
@@ -47,7 +52,27 @@ def _folded(headers: Headers, name: bytes) -> str | None:
     return "\n".join([fold(decode_text(value)) for value in values])
 
 
+def _addresses(headers: Headers, name: bytes) -> str | None:
+    """The field as it is written, and its addresses as ENVELOPE shows them, which is where RFC 3501 6.4.4 looks."""
+    text = _folded(headers, name)
+    if text is None:
+        return None
+    lines = [text]
+    for value in headers.get_all(name):
+        # an address with nothing between its pieces is in the text already
+        if _odd.search(value):
+            for entry in parse_address_list(value):
+                if entry.local_part and entry.domain:
+                    address = fold(decode_text(entry.local_part + b"@" + entry.domain))
+                    if address not in text:
+                        lines.append(address)
+    return "\n".join(lines)
+
+
 def _sent_day(headers: Headers) -> int | None:
-    value = headers.get(b"date")
-    sent = parse_date(_zone.sub(b"", value)) if value is not None else None
+    # of two fields the one that ENVELOPE shows
+    value = next(reversed(headers.get_all(b"date")), None)
+    if value is None:
+        return None
+    sent = parse_date(_leap_second.sub(rb"\1:59", _zone.sub(b"", value)))
     return None if sent is None else sent // _DAY

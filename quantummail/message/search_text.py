@@ -59,12 +59,25 @@ def read_header(read: Read, size: int) -> Headers:
 
 
 def header_lines(headers: Headers) -> Iterator[str]:
-    """Each field as ``name: value``, folded."""
+    """Each field as ``name: value``, folded; lines that are no fields as they are (RFC 3501 6.4.4, TEXT)."""
+    position = 0
     for field in headers.fields:
+        if field.start > position:
+            yield from _other_lines(headers.octets[position : field.start])
+        position = field.end
         value = headers.value(field)
         yield fold(f"{field.name.decode('latin-1')}: {decode_text(value)}")
         if field.name in (b"content-type", b"content-disposition") and b"*" in value:
             yield from map(fold, _extended_parameters(field.name, value))
+    if headers.complete:
+        yield from _other_lines(headers.octets[position:])
+
+
+def _other_lines(octets: bytes) -> Iterator[str]:
+    """Lines of a header that belong to no field."""
+    for line in octets.split(b"\n"):
+        if text := fold(decode_text(line)).strip():
+            yield text
 
 
 def _extended_parameters(name: bytes, value: bytes) -> Iterator[str]:

@@ -93,11 +93,12 @@ class SectionTests(SynchronousTestCase):
             self.assertIsNone(section(MIXED, path), path)
 
     def test_leaves(self) -> None:
-        """The leaves are all texts and attachments, and the headers of inner messages as empty parts."""
+        """The leaves are all texts and attachments, and the headers of multiparts and inner messages as empty parts."""
         parts = leaves(describe(MIXED).parts)
         found = [(MIXED[part.mime_start:part.start][:9], MIXED[part.start:part.end]) for part in parts]
         self.assertEqual(
-            found, [(b"X: 1\r\n\r\n", b"one"), (b"Subject: ", b""), (b"\r\n", b"A"), (b"Content-T", b"Qg==")])
+            found, [(b"X: 1\r\n\r\n", b"one"), (b"Content-T", b""), (b"Subject: ", b""), (b"\r\n", b"A"),
+                    (b"Content-T", b"Qg==")])
         self.assertEqual(len(leaves(describe(b"").parts)), 1)
 
     def test_type_and_encoding(self) -> None:

@@ -82,6 +82,27 @@ class BodyTextTests(SynchronousTestCase):
         self.assertTrue(lines[200].startswith("x-200: y"))
         self.assertLess(len(lines), 300)
 
+    def test_lines_without_colon(self) -> None:
+        """Lines of a header that are no fields are searched too (RFC 3501 6.4.4, TEXT)."""
+        headers = Headers.scan(
+            b" folded first\r\nSubject: a\r\nno colon Gr\xc3\xbc\xc3\x9fe\r\nTo: b\r\nlast\r\n\r\nbody\r\n")
+        self.assertEqual(
+            list(header_lines(headers)), ["folded first", "subject: a", fold("no colon Grüße"), "to: b", "last"])
+
+    def test_odd_addresses(self) -> None:
+        """An address is found as ENVELOPE shows it, wherever comments and white space stand (RFC 3501 6.4.4)."""
+        for written in ("<joe (c)@ (d) example.org>", "joe @ example.org", '"joe"@example.org', "joe@example\r\n .org",
+                        "jo\\e@example.org", "G: joe@ example.org;"):
+            fields = search_fields(Headers.scan(f"From: {written}\r\n\r\n".encode()))
+            self.assertIn("joe@example.org", fields.from_ or "", written)
+        self.assertEqual(search_fields(Headers.scan(b'To: "J" <j@example.org>\r\n\r\n')).to, '"j" <j@example.org>')
+
+    def test_odd_dates(self) -> None:
+        """A leap second belongs to its day; white space may stand in the time; of two dates the shown one counts."""
+        for header in (b"Date: Mon, 1 Feb 2021 23:59:60 +0100", b"Date: Mon, 1 Feb 2021 10 : 00 : 00 +0100",
+                       b"Date: Sun, 31 Jan 2021 10:00:00 +0000\r\nDate: Mon, 1 Feb 2021 10:00:00 +0000"):
+            self.assertEqual(search_fields(Headers.scan(header + b"\r\n\r\n")).sent_day, 18659, header)
+
     def test_no_date(self) -> None:
         """What is no date is on no day."""
         self.assertEqual(search_fields(Headers.scan(b"Date: whenever\r\n\r\n")).sent_day, None)
