@@ -31,6 +31,12 @@ _quoted_pair = re.compile(rb"\\(.)", re.DOTALL)
 _to_semicolon = re.compile(rb"[^;]*+")
 _piece = re.compile(rb'[^"\\()]++|\\.|["\\()]', re.DOTALL)
 _language = re.compile(rb"[A-Za-z0-9*-]++")
+# ";q=0.5", which only Accept-Language has
+_weight = re.compile(rb";[^,]*+")
+# A value without quotes in which the next parameter begins, since a semicolon is missing
+_next_parameter = re.compile(rb"\s(?=[^\s;=\"]++\s*+=)")
+# Their values are more often written without quotes than without a semicolon
+_FILE_NAMES = (b"name", b"filename")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,11 @@ def parse_parameters(value: bytes, position: int) -> Parameters:
                 # a quote that is never closed: no other one will be either, so do not look for its end again
                 pattern = _unquoted_parameter
                 continue
+            if name.lower() not in _FILE_NAMES and (missing := _next_parameter.search(plain)):
+                end = match.start(3) + missing.start()
+                found.append((name, plain[: missing.start()].rstrip()))
+                position = end
+                continue
             found.append((name, plain.rstrip()))
         if value[end:end + 1] not in (b";", b""):
             match = _to_semicolon.match(value, end)
@@ -184,7 +195,7 @@ def parse_token(value: bytes) -> bytes:
 
 def parse_languages(value: bytes) -> list[bytes]:
     """The tags of a Content-Language (RFC 3282 2), at most 128."""
-    return _language.findall(without_comments(unfold(value)))[:MAX_PARAMETERS]
+    return _language.findall(_weight.sub(b"", without_comments(unfold(value))))[:MAX_PARAMETERS]
 
 
 def without_comments(value: bytes) -> bytes:

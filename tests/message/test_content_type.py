@@ -23,6 +23,7 @@ TYPES: list[tuple[bytes, bytes, list[tuple[bytes, bytes]]]] = [
     (b"TEXT/html;;; Charset=UTF-8;", b"text/html", [(b"Charset", b"UTF-8")]),
     (b'a/b; x="a\\"b\\\\c"; y=""; z=', b"a/b", [(b"x", b'a"b\\c'), (b"y", b""), (b"z", b"")]),
     (b"a/b; x=a b c; y=1", b"a/b", [(b"x", b"a b c"), (b"y", b"1")]),
+    (b"a/b; x=a y=b  z = c=d; name=a b=c", b"a/b", [(b"x", b"a"), (b"y", b"b"), (b"z", b"c=d"), (b"name", b"a b=c")]),
     (b"a/b; x=a/b[1]@c:d; y", b"a/b", [(b"x", b"a/b[1]@c:d")]),
     (b'a/b; x="a;b=c"junk; y=1', b"a/b", [(b"x", b"a;b=c"), (b"y", b"1")]),
     (b'a/b; x="open; y=1', b"a/b", [(b"x", b"open"), (b"y", b"1")]),
@@ -109,6 +110,7 @@ class OtherFieldTests(SynchronousTestCase):
     def test_languages(self) -> None:
         """Content-Language is a list of tags."""
         self.assertEqual(parse_languages(b"en,,de-CH (x),\r\n fr"), [b"en", b"de-CH", b"fr"])
+        self.assertEqual(parse_languages(b"en,de;q=0.5,fr"), [b"en", b"de", b"fr"])
         self.assertEqual(parse_languages(b""), [])
 
     def test_comments(self) -> None:
