@@ -54,12 +54,20 @@ def cut(section: Section, message: Message) -> Cut | None:
 def chosen(section: Section, header: bytes) -> bytes:
     """The fields of a header that HEADER.FIELDS or HEADER.FIELDS.NOT asks for."""
     if section.text == "HEADER.FIELDS":
-        return only_fields(header, section.fields)
+        fields = only_fields(header, section.fields)
+        return fields if _is_ended(header) else fields.removesuffix(b"\r\n")
     kept = without_fields(header, section.fields)
-    if kept.endswith(b"\r\n\r\n") or kept == b"\r\n":
+    if kept.endswith(b"\r\n\r\n") or kept == b"\r\n" or not _is_ended(header):
         return kept
-    # RFC 3501 6.4.5: both end with an empty line, also where the message has none
     return kept + (b"\r\n" if kept.endswith(b"\n") or not kept else b"\r\n\r\n")
+
+
+def _is_ended(header: bytes) -> bool:
+    """Whether an empty line belongs to the fields of a header.
+
+    RFC 3501 6.4.5: always, except for a message that has no body and no empty line. What is cut off has one.
+    """
+    return len(header) >= MAX_HEADER or header.endswith((b"\n\r\n", b"\n\n")) or header in (b"\r\n", b"\n")
 
 
 def limited(section: Section, whole: Cut) -> Cut:

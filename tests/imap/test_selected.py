@@ -101,9 +101,14 @@ class ExpungeTests(ImapCase):
         self.assertEqual(self.say(self.two, "c SEARCH SEEN"), "* SEARCH 2\r\nc OK SEARCH completed\r\n")
         self.assertEqual(self.say(self.two, "d SEARCH ALL"), "* SEARCH 1 2 3 4\r\nd OK SEARCH completed\r\n")
         self.assertEqual(self.say(self.two, "e STORE 1 +FLAGS \\Seen"),
-                         "e NO [EXPUNGEISSUED] Some of the messages are gone\r\n")
+                         "e NO [EXPUNGEISSUED] Some of the messages have been deleted\r\n")
         self.assertEqual(self.say(self.two, "f COPY 1 Sent"),
-                         "* 1 EXPUNGE\r\nf NO [EXPUNGEISSUED] Some of the messages are gone\r\n")
+                         "* 1 EXPUNGE\r\nf NO [EXPUNGEISSUED] Some of the messages have been deleted\r\n")
+
+    def test_silent_store_of_deleted(self) -> None:
+        """A client that does not want to hear of flags is not told that messages are gone (RFC 2180 4.2.1)."""
+        now(self.store.messages.remove(self.user.id, self.mailbox_id(), [1]))
+        self.assertEqual(self.say(self.two, "a STORE 1:2 +FLAGS.SILENT \\Seen"), "a OK STORE completed\r\n")
 
     def test_by_uid(self) -> None:
         """UID commands may renumber."""

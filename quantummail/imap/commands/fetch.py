@@ -77,7 +77,7 @@ async def _fetch(session: Session, arguments: Cursor, *, uid: bool) -> str:
         raise Refusal("Some of the parts have an unknown transfer encoding", "UNKNOWN-CTE")
     if fetching.lost or (fetching.gone and not uid):
         # RFC 2180 4.1.2, RFC 5530. By UID a message that is gone is passed over (RFC 3501 6.4.8).
-        raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
+        raise Refusal("Some of the messages have been deleted", "EXPUNGEISSUED")
     return f"{limit}{'UID ' if uid else ''}FETCH completed"
 
 

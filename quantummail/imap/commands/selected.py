@@ -129,7 +129,8 @@ async def _store(session: Session, arguments: Cursor, *, uid: bool) -> str:
         if new_keywords:
             session.write(new_keywords)
         await _tell(session, change.changed, silent=item == "FLAGS.SILENT", uid=uid)
-    return _stored(session, modified, gone=gone > 0, uid=uid, limit=limit)
+    # RFC 2180 4.2.1: who does not want to hear of flags does not hear of messages that have none any more
+    return _stored(session, modified, gone=gone > 0 and not item.endswith(".SILENT"), uid=uid, limit=limit)
 
 
 def _changing_flags(session: Session, sign: str, flags: int, keywords: Sequence[str]) -> View:
@@ -155,7 +156,7 @@ def _stored(session: Session, modified: Sequence[int], *, gone: bool, uid: bool,
         code = f"MODIFIED {render(modified if uid else map(session.selected.number, modified)).decode('ascii')}"
     if gone and not uid:
         # RFC 2180 4.2.1
-        raise Refusal("Some of the messages are gone", code or "EXPUNGEISSUED")
+        raise Refusal("Some of the messages have been deleted", code or "EXPUNGEISSUED")
     done = f"{'UID ' if uid else ''}STORE completed"
     return f"[{code}] Conditional {done}" if code else limit + done
 
@@ -221,7 +222,7 @@ async def copy_arguments(session: Session, arguments: Cursor, *, uid: bool) -> t
     destination = await session.mailbox(name, "i", create=True)
     if not uid and session.selected.vanished(uids):
         # RFC 2180 4.4.1: nothing is copied rather than something else than what was asked for
-        raise Refusal("Some of the messages are gone", "EXPUNGEISSUED")
+        raise Refusal("Some of the messages have been deleted", "EXPUNGEISSUED")
     return uids, destination
 
 
