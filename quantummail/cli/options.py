@@ -10,6 +10,7 @@ from twisted.python import usage
 
 from quantummail import config as configuration
 from quantummail.cli import accounts, aliases, command, installation, local
+from quantummail.cli.acls import AclGroup
 from quantummail.cli.command import EX_USAGE, Command
 from quantummail.cli.dkim import DkimGroup
 from quantummail.cli.maintenance import Reindex, Version
@@ -48,6 +49,7 @@ class Options(usage.Options):
         ["domain", None, accounts.DomainGroup, "domains whose mail we take: add, list, delete"],
         ["user", None, accounts.UserGroup, "accounts: add, list, info, passwd, quota, capabilities ..."],
         ["alias", None, aliases.AliasGroup, "addresses that stand for others: add, list, delete"],
+        ["acl", None, AclGroup, "who may use whose mailboxes: list, set, delete, shared"],
         ["dkim", None, DkimGroup, "keys for signatures on what we send: add, list, show, activate, retire ..."],
         ["mailq", None, local.Mailq, "what `queue list` shows, in the form that programs know"],
         ["sendmail", None, local.Sendmail, "hand in a message, with the flags of sendmail"],
