@@ -59,7 +59,8 @@ class Forwarding:
             return False
         body = await self._spooled(content, message.size)
         try:
-            await self.hand_on(None, (original,), "bounce", b"", body, body_start=0, of=message.id)
+            await self.hand_on(
+                None, (original,), "bounce", b"", body, body_start=0, of=message.id, require_tls=message.require_tls)
         finally:
             body.discard()
         return True
@@ -73,13 +74,14 @@ class Forwarding:
         body = await self._spooled(content, message.size)
         try:
             sender = Address.parse(message.sender) if message.sender else None
-            await self.to_targets(sender, alias, targets, b"", body, body_start=0, of=message.id)
+            await self.to_targets(
+                sender, alias, targets, b"", body, body_start=0, of=message.id, require_tls=message.require_tls)
         finally:
             body.discard()
 
     async def to_targets(
         self, sender: Address | None, alias: Address, targets: Sequence[str], heading: bytes, body: SpooledBody,
-        *, body_start: int, of: str,
+        *, body_start: int, of: str, require_tls: bool,
     ) -> None:
         """Hand a message on under a reverse-path of ours; `of`: the id under which it came, for the log."""
         rewritten = None if sender is None else self._rewriting.forward(sender, alias.domain, time.time())
@@ -90,11 +92,11 @@ class Forwarding:
         ).encode()
         await self.hand_on(
             rewritten, tuple(map(Address.parse, targets)), f"forward:{alias}", trace + heading, body,
-            body_start=body_start, of=of, original=alias)
+            body_start=body_start, of=of, require_tls=require_tls, original=alias)
 
     async def hand_on(
         self, sender: Address | None, to: Sequence[Address], lane: str, heading: bytes, body: SpooledBody,
-        *, body_start: int, of: str, original: Address | None = None,
+        *, body_start: int, of: str, require_tls: bool, original: Address | None = None,
     ) -> None:
         """Enqueue a message of ours that is made of another."""
         reverse_path = str(sender) if sender is not None else ""
@@ -106,7 +108,7 @@ class Forwarding:
         ]
         message = OutgoingMessage(
             new_id(), None, lane, "forward", reverse_path, len(heading) + body.size - body_start,
-            created=int(time.time()))
+            require_tls=require_tls, created=int(time.time()))
         await self._enqueue(message, recipients, heading, body, body_start)
         if self._journey is not None:
             self._journey.made(of, message.id, "handed on", {

@@ -22,6 +22,8 @@ class Sender:
     """RET= (RFC 3461 4.3): FULL, HDRS or empty."""
     envid: str = ""
     """ENVID= (RFC 3461 4.4), decoded from xtext."""
+    require_tls: bool = False
+    """REQUIRETLS (RFC 8689): the message may only travel over TLS, between servers that prove who they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ class Bounces:
     async def _report(self, claimed: Claimed, action: Action, results: Sequence[Result]) -> Report:
         message, now = claimed.message, int(time.time())
         # RFC 3461 4.3: the whole message only for failures, and only if it is wanted
-        whole = action is Action.FAILED and message.ret == "FULL" and message.size <= _WHOLE
+        # RFC 8689 5: a message that requires TLS does not come back whole
+        whole = (action is Action.FAILED and message.ret == "FULL" and message.size <= _WHOLE
+                 and not message.require_tls)
         report_id = new_id()
         octets = build(Notification(
             report_id, self._hostname, message.sender, now, message.created,
@@ -70,7 +72,7 @@ class Bounces:
         report = OutgoingMessage(
             report_id, None, "reports", "report", "", len(octets), "7BIT" if octets.isascii() else "8BITMIME",
             smtputf8=not octets[: header_end(octets)].isascii() or not message.sender.isascii(),
-            header_id=f"<{report_id}@{self._hostname}>", created=now)
+            header_id=f"<{report_id}@{self._hostname}>", created=now, require_tls=message.require_tls)
         return Report(report, [recipient], octets, action.value, [result.recipient.address for result in results])
 
     def _status(self, claimed: Claimed, action: Action, result: Result) -> RecipientStatus:

@@ -36,9 +36,10 @@ _PIECE = 1 << 20
 # Mail that nobody waits for goes behind what people write
 _BULK_PRIORITY = 10
 # What is written here. Forwarded mail has its author's signature, or none.
-_SIGNED = frozenset(("submission", "submissions", "api", "local"))
+_SIGNED = frozenset(("submission", "submissions", "api", "local", "tls-report"))
 _BULK = re.compile(
     rb"^(?:precedence[ \t]*:[ \t]*(?:bulk|list|junk)\b|list-unsubscribe[ \t]*:)", re.IGNORECASE | re.MULTILINE)
+_WAIVES_TLS = re.compile(rb"^tls-required[ \t]*:[ \t]*no[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -69,8 +70,8 @@ class Queue:
         reverse_path = str(sender.address) if sender.address is not None else ""
         message = OutgoingMessage(
             envelope.id, account_id, envelope.client.user or source, source, reverse_path,
-            len(heading) + body.size - body_start, sender.body, ret=sender.ret, envid=sender.envid,
-            created=int(time.time()))
+            len(heading) + body.size - body_start, sender.body, require_tls=sender.require_tls, ret=sender.ret,
+            envid=sender.envid, created=int(time.time()))
         kept = [
             OutgoingRecipient(0, str(one.address), await self.destination(reverse_path, one.address), one.notify,
                               one.orcpt)
@@ -91,6 +92,8 @@ class Queue:
             body=message.body if message.body == "BINARYMIME" else "8BITMIME" if eight_bit else "7BIT",
             # RFC 6531 3.6: what has UTF-8 where older servers know ASCII alone
             smtputf8=not header.isascii() or not message.sender.isascii(),
+            # RFC 8689 3
+            tls_optional=message.tls_optional or _WAIVES_TLS.search(header) is not None,
             header_id=_message_id(header),
             priority=message.priority or (_BULK_PRIORITY if _BULK.search(header) else 0),
         )

@@ -59,7 +59,7 @@ class Onward:
         ]
         steps += [
             partial(self._forwarding.hand_on, None, (original,), "bounce", heading, body, body_start=body_start,
-                    of=envelope.id)
+                    of=envelope.id, require_tls=envelope.sender.require_tls)
             for original in recipients.bounces.values()
         ]
 
@@ -76,4 +76,4 @@ class Onward:
         """What has to be done for one alias that leads elsewhere."""
         return partial(
             self._forwarding.to_targets, envelope.sender.address, recipient.address, targets, heading, body,
-            body_start=body_start, of=envelope.id)
+            body_start=body_start, of=envelope.id, require_tls=envelope.sender.require_tls)

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from quantummail.message.envelope import Recipient, Sender
     from quantummail.smtp.settings import SmtpSettings
 
-SWITCHABLE = ("8BITMIME", "BINARYMIME", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", "LIMITS", "PIPELINING", "SIZE",
-              "SMTPUTF8", "STARTTLS")
+SWITCHABLE = ("8BITMIME", "BINARYMIME", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", "LIMITS", "PIPELINING",
+              "REQUIRETLS", "SIZE", "SMTPUTF8", "STARTTLS")
 """Besides these there are the mechanisms, ``AUTH=PLAIN`` and so on."""
 
 # Commands that belong to an extension
 COMMANDS: Mapping[str, str] = {"BDAT": "CHUNKING", "STARTTLS": "STARTTLS"}
 
 
-def keywords(settings: SmtpSettings, disabled: frozenset[str], *, starttls: bool,
+def keywords(settings: SmtpSettings, disabled: frozenset[str], *, tls: bool, starttls: bool,
              mechanisms: Sequence[str]) -> list[str]:
     """The lines of EHLO after the first.
 
@@ -29,6 +29,8 @@ def keywords(settings: SmtpSettings, disabled: frozenset[str], *, starttls: bool
     lines = ["PIPELINING", size, "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "CHUNKING"]
     if settings.binarymime:
         lines.append("BINARYMIME")
+    if tls:  # RFC 8689 2: never before
+        lines.append("REQUIRETLS")
     limits = [f"{name}={limit}" for name, limit in
               (("RCPTMAX", settings.max_recipients), ("MAILMAX", settings.max_messages)) if limit]
     if limits:  # RFC 9422
@@ -44,7 +46,7 @@ def check_sender(sender: Sender, disabled: frozenset[str]) -> None:
     """Refuse parameters of MAIL whose extension is off."""
     used = {
         "SIZE": sender.size > 0, "8BITMIME": sender.body == "8BITMIME", "BINARYMIME": sender.body == "BINARYMIME",
-        "SMTPUTF8": sender.smtputf8, "DSN": bool(sender.ret or sender.envid),
+        "SMTPUTF8": sender.smtputf8, "DSN": bool(sender.ret or sender.envid), "REQUIRETLS": sender.require_tls,
     }
     _refuse([name for name, is_used in used.items() if is_used and name in disabled])
 

@@ -210,6 +210,12 @@ def _smtputf8(value: str | None) -> bool:
     return True
 
 
+def _requiretls(value: str | None) -> bool:
+    if value is not None:  # RFC 8689 2
+        raise Refusal(501, "5.5.4", "Syntax: REQUIRETLS, without value")
+    return True
+
+
 def _ret(value: str | None) -> str:
     # RFC 3461 4.3
     ret = (value or "").upper()
@@ -275,5 +281,6 @@ def _require_printable(text: str, keyword: str) -> None:
 _MAIL_PARAMETERS: _Readers = {
     "SIZE": ("size", _size), "BODY": ("body", _body), "SMTPUTF8": ("smtputf8", _smtputf8),
     "RET": ("ret", _ret), "ENVID": ("envid", _envid), "AUTH": ("", _auth_parameter),
+    "REQUIRETLS": ("require_tls", _requiretls),
 }
 _RCPT_PARAMETERS: _Readers = {"NOTIFY": ("notify", _notify), "ORCPT": ("orcpt", _orcpt_parameter)}

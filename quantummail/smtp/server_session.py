@@ -24,6 +24,7 @@ _TOO_LONG = Reply(500, "5.5.2", "Line too long")
 _TOO_LONG_AUTH = Reply(500, "5.5.6", "Authentication exchange line is too long")  # RFC 4954 4
 _OK = Reply(250, "2.0.0", "OK")
 _BARE_LF = Reply(550, "5.5.2", "The command line ends in a LF that stands alone; lines end in CRLF")
+_NEEDS_TLS = Reply(530, "5.7.10", "REQUIRETLS needs TLS here, too: say STARTTLS first")  # RFC 8689 4.1
 _GO_AHEAD = Reply(354, "", "End the message with <CRLF>.<CRLF>")
 
 _JUNK = frozenset({"NOOP", "RSET", "VRFY", "EXPN", "HELP", "HELO", "EHLO", "LHLO"})
@@ -257,7 +258,7 @@ class ServerSession:
         if not self.extended:
             return Reply(250, "", self.settings.hostname)
         return Reply(250, "", "\n".join([self.settings.hostname, *extensions.keywords(
-            self.settings, self.disabled, starttls=self.offers_tls and not self.tls,
+            self.settings, self.disabled, tls=self.tls, starttls=self.offers_tls and not self.tls,
             mechanisms=self._mechanisms() if self._logs_in and self._may_login() and not self.user else (),
         )]))
 
@@ -271,6 +272,8 @@ class ServerSession:
         if settings.max_size and sender.size > settings.max_size:
             # RFC 1870 6.1
             return self.answered(TOO_BIG)
+        if sender.require_tls and not self.tls:
+            return self.answered(_NEEDS_TLS)
         if sender.body == "BINARYMIME" and not settings.binarymime:
             return self.answered(Reply(501, "5.5.4", "BODY=BINARYMIME is not offered"))
         self.sender = sender

@@ -27,13 +27,15 @@ class QueueTests(SynchronousTestCase):
             self.store.outgoing, Routes([parse_rule("slow.test smtp://relay.test", {})]), self.store.directory)
 
     def submit(
-        self, octets: bytes, *to: str, heading: bytes = b"", sender: str = "alice@example.test"
+        self, octets: bytes, *to: str, heading: bytes = b"", sender: str = "alice@example.test",
+        require_tls: bool = False,
     ) -> list[Claimed]:
         """Submit a message; what is in the queue then, by destination."""
         body = self.store.bodies.spooled()
         now(body.write(b"before" + octets))
         recipients = tuple(Recipient(Address.parse(one)) for one in to or ("x@elsewhere.test",))
-        envelope = Envelope(new_id(), USER, Sender(Address.parse(sender)), recipients)
+        envelope = Envelope(
+            new_id(), USER, Sender(Address.parse(sender), require_tls=require_tls), recipients)
         now(self.queue.submit(
             envelope, recipients, heading, body, body_start=6, account_id=None, source="submission"))
         found = []
@@ -41,9 +43,11 @@ class QueueTests(SynchronousTestCase):
             found += now(self.store.outgoing.claim(name, horizon=10_000, limit=10))
         return found
 
-    def message(self, octets: bytes, *, sender: str = "alice@example.test", heading: bytes = b"") -> OutgoingMessage:
+    def message(
+        self, octets: bytes, *, sender: str = "alice@example.test", heading: bytes = b"", require_tls: bool = False
+    ) -> OutgoingMessage:
         """What is known of a message."""
-        return self.submit(octets, heading=heading, sender=sender)[0].message
+        return self.submit(octets, heading=heading, sender=sender, require_tls=require_tls)[0].message
 
     def test_destinations(self) -> None:
         """Recipients by where they go."""
@@ -74,6 +78,17 @@ class QueueTests(SynchronousTestCase):
             message = self.message(octets, heading=heading, sender=sender)
             self.assertEqual((message.body, message.smtputf8), expected, octets[:20])
             self.assertEqual(message.size, len(heading) + len(octets))
+
+    def test_tls(self) -> None:
+        """What the sender says about TLS, in the envelope or in the header (RFC 8689)."""
+        for octets, optional in (
+            (b"TLS-Required: No\r\n\r\n", True), (b"A: b\r\ntls-required:no \r\n\r\n", True),
+            (b"TLS-Required: Yes\r\n\r\n", False), (b"TLS-Required: None\r\n\r\n", False),
+            (b"\r\nTLS-Required: No\r\n", False), (b"X-TLS-Required: No\r\n\r\n", False),
+        ):
+            message = self.message(octets)
+            self.assertEqual((message.tls_optional, message.require_tls), (optional, False), octets)
+        self.assertTrue(self.message(b"\r\n", require_tls=True).require_tls)
 
     def test_priority(self) -> None:
         """Mailings go behind what people write."""
