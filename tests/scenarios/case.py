@@ -122,10 +122,12 @@ class Scenario(unittest.TestCase):
         client.login(self.address(user), self.password(user))
         return client
 
-    def pop3(self, user: str = "alice") -> poplib.POP3_SSL:
+    def pop3(self, user: str = "alice", *, utf8: bool = False) -> poplib.POP3_SSL:
         """A logged-in POP3 client on the TLS port, gone after the test."""
         client = poplib.POP3_SSL(HOST, self.server.ports["pop3s"], context=self.tls, timeout=60)
         self.addCleanup(_quietly, client.close)
+        if utf8:
+            client.utf8()
         client.user(self.address(user))
         client.pass_(self.password(user))
         return client

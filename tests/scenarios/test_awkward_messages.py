@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import poplib
 import smtplib
+from email import message_from_bytes, policy
 
 import imapclient
 
@@ -38,7 +39,7 @@ class Awkward(Scenario):
                 self.send_raw(smtp, message)
         stored = self.inbox()
         self.assertEqual(len(stored), len(AWKWARD))
-        pop3 = self.pop3()
+        pop3 = self.pop3(utf8=True)
         for number, (name, sent) in enumerate(AWKWARD.items(), 1):
             with self.subTest(name):
                 self.assertDelivered(stored[number - 1], sent)
@@ -46,6 +47,17 @@ class Awkward(Scenario):
                 retrieved = b"".join(line + b"\r\n" for line in lines)
                 self.assertEqual(retrieved, stored[number - 1])
                 self.assertEqual(size, len(retrieved))
+
+    def test_pop3_without_utf8(self) -> None:
+        """Who has not said UTF8 gets headers in ASCII, and what Python reads in them is the same (RFC 6856, 6857)."""
+        with self.smtp() as smtp:
+            self.send_raw(smtp, AWKWARD["raw UTF-8 header"])
+        _, lines, _ = self.pop3().retr(1)
+        retrieved = b"\r\n".join(lines)
+        self.assertTrue(retrieved.isascii())
+        message = message_from_bytes(retrieved, policy=policy.default)
+        self.assertEqual(message["subject"], "Grüße 日本語 🎉")
+        self.assertEqual(message["from"].addresses[0].display_name, "Jürgen")
 
     def test_chunking(self) -> None:
         """BDAT in three pieces gives the same octets as DATA."""

@@ -26,7 +26,8 @@ class ForeignFiles(Scenario):
         """A file in new/ with CRLF is there after `reindex`, while the server runs; a second run finds nothing."""
         message = simple_message("foreign")
         self.put("1700000000.M1P1.elsewhere", message)
-        self.assertIn("1 messages taken in", self.server.command("reindex", self.address("alice")).stdout)
+        # the server may have been faster, if a session of the test before has INBOX open
+        self.assertRegex(self.server.command("reindex", self.address("alice")).stdout, "1 messages(?: taken in)?")
         self.assertEqual(self.inbox(), [message])
         self.assertIn("0 messages taken in", self.server.command("reindex").stdout)
         self.assertEqual(self.pop3().stat(), (1, len(message)))
@@ -43,10 +44,21 @@ class ForeignFiles(Scenario):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.2)
 
+    def test_seen_by_the_server(self) -> None:
+        """A session sees what another program delivers while it has the mailbox open, without any command."""
+        imap = self.imap()
+        imap.select()
+        self.put("1700000000.M9P1.elsewhere", simple_message("foreign"))
+        deadline = time.monotonic() + 20
+        while imap.noop() and imap.response("EXISTS")[1][-1] != b"1":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.2)
+
     def test_on_its_way(self) -> None:
-        """What a running server has just written itself is left to it, and taken in when it has stopped."""
+        """What a running server may just have written itself is left to it, and taken in when it has stopped."""
+        # nobody has this mailbox open: there the server itself would look, which knows what is on its way
         message = simple_message("on its way")
-        self.put(f"{int(time.time())}.Q0123456789abcdefR0.here,S={len(message)}", message)
+        self.put(f"{int(time.time())}.Q0123456789abcdefR0.here,S={len(message)}", message, ".Archive")
         said = self.server.command("reindex").stdout
         self.assertIn("0 messages taken in", said)
         self.assertIn("written itself in the last 60 seconds was left to it", said)
@@ -55,7 +67,7 @@ class ForeignFiles(Scenario):
         self.assertIn("1 messages taken in", said)
         self.assertNotIn("left to it", said)
         self.server.start()
-        self.assertEqual(self.inbox(), [message])
+        self.assertEqual(self.inbox(folder="Archive"), [message])
 
     def test_what_was_looked_at(self) -> None:
         """The answer says how much there is, also when nothing has changed."""
