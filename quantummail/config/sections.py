@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from quantummail.config import values
-from quantummail.config.values import Certified, Endpoint, Kind, Pair
+from quantummail.config.values import Certified, Endpoint, Kind, Network, Pair
 
 T = TypeVar("T")
 
@@ -117,6 +117,29 @@ class SendingSection:
         "Connections at once to the mail hosts of one operator, whatever domains it serves."))
     messages_per_connection: int = key(values.POSITIVE, "100", "Messages in one connection.")
     idle: float = key(values.DURATION, "5s", "How long a connection is kept open for the next message.")
+    tls: tuple[tuple[str, str], ...] = key(values.TLS_LEVELS, "", (
+        "How much protection mail to some domains needs: `domain level`, `.domain level` for everything below it, or "
+        "`* level`; the first that applies counts. none: no TLS. opportunistic: TLS if it can be had, whatever the "
+        "domain asks for. encrypt: TLS with any certificate, or later. verify: TLS with a certificate that proves "
+        "the host, or later. dane-only: TLS as TLSA records say, or later. With encrypt and verify, what the domain "
+        "asks for (DANE, MTA-STS) still counts."))
+    dane: bool = key(values.YES_NO, "yes", (
+        "Whether hosts are held to their TLSA records; needs resolvers that are trusted with DNSSEC: `[dns] "
+        "validating`."))
+    mta_sts: bool = key(values.YES_NO, "yes", "Whether domains are held to their MTA-STS policies.")
+    https_port: int = key(values.PORT, "443", (
+        "The port of web servers that have policies and take reports; another one than 443 is for test networks."))
+    private_networks: tuple[Network, ...] = key(values.NETWORKS, "", (
+        "Networks with private addresses where such web servers may be. Without this only public addresses are "
+        "connected to: others say where we are to go."))
+    tls_reports: bool = key(values.YES_NO, "yes", (
+        "Whether domains that ask for it are told once a day how TLS went on connections to them."))
+    report_organization: str = key(values.TEXT, "", (
+        "Who tells them; empty: the registered domain of `[server] hostname`."))
+    report_contact: str = key(values.MAIL_ADDRESS, "", (
+        "The address that such reports come from; its domain should have keys for DKIM. Empty: postmaster at the "
+        "registered domain of `[server] hostname`."))
+    keep_tls_results: int = key(values.DAYS, "30", "For how many days the counts for such reports are kept.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,6 +268,33 @@ def _mode(text: str) -> int:
     return int(text, 8)
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_PATTERN = re.compile(r"\*|\.?(?!\.)[a-z0-9.-]+(?<![.-])")
+_LEVELS = ("none", "opportunistic", "encrypt", "verify", "dane-only")
+
+
+def _tls_levels(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for item in text.lower().split(","):
+        words = item.split()
+        if not words:
+            continue
+        if len(words) != 2 or not _PATTERN.fullmatch(words[0]) or words[1] not in _LEVELS:
+            raise ValueError(f"{item.strip()!r} is not `domain level`")
+        found.append((words[0], words[1]))
+    return tuple(found)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(text))
+
+
+def _mail_address(text: str) -> str:
+    if text and not re.fullmatch(r"[!#-'*+/-9=?A-Z^-~.-]+@[A-Za-z0-9.-]+", text):
+        raise ValueError
+    return text
+
+
 def one_of(*words: str) -> Kind[str]:
     """A kind that takes exactly these words."""
     def parse(text: str) -> str:
@@ -278,6 +305,11 @@ def one_of(*words: str) -> Kind[str]:
     return Kind(" or ".join(f"`{word}`" for word in words), parse)
 
 
+TLS_LEVELS = Kind(
+    "`domain level`, separated by commas; a level is none, opportunistic, encrypt, verify or dane-only", _tls_levels)
+NETWORKS = Kind("networks such as `10.1.0.0/16`, separated by commas or blanks, or empty", _networks)
+MAIL_ADDRESS = Kind("an e-mail address, or empty", _mail_address)
+DAYS = whole_number(3, 3650)
 COUNT = whole_number(0, 10**12 - 1)
 POSITIVE = whole_number(1, 10**12 - 1)
 THREADS = whole_number(1, 100)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from quantummail.config import ConfigError, Problem
 from quantummail.delivery.forwarding import Forwarding
-from quantummail.delivery.hosts import Hosts, Opportunistic
+from quantummail.delivery.hosts import Hosts
 from quantummail.delivery.queued import QueuedDelivery
 from quantummail.delivery.remote import RemoteDelivery, RemoteSettings, Source
 from quantummail.delivery.route import BadRoute, Routes, Rule, parse_credentials, parse_rule
@@ -19,6 +19,7 @@ from quantummail.queue.bounces import Bounces
 from quantummail.queue.queue import Queue, QueueDeliveries
 from quantummail.queue.schedule import Schedule
 from quantummail.queue.worker import QueueSettings, Worker
+from quantummail.service.outbound_tls import OutboundTls
 from quantummail.store.sealed import Seal, secret_key
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Outbound:
         self.forwarding = Forwarding(
             hostname, Rewriting(secret_key(keys / "srs")), store.bodies,
             self.queue.destination, self.queue.enqueue)
+        self._tls = OutboundTls(config, store, reactor, self.resolver, self.queue)
         hosts = Hosts(
-            self.resolver, Opportunistic(), port=sending.port, family=cast("Family", sending.family),
+            self.resolver, self._tls.policies, port=sending.port, family=cast("Family", sending.family),
             literals=sending.address_literals, ours=_ourselves(hostname))
         self._remote = RemoteDelivery(
             reactor, hosts, _OneSource(Source(hostname, sending.ipv4, sending.ipv6)), RemoteSettings(
@@ -62,12 +64,14 @@ class Outbound:
         """Begin to send. The store is started."""
         self.worker.start()
         self.queue.worker = self.worker
+        self._tls.start()
 
     async def stop(self) -> None:
         """Finish what is being sent."""
         self.queue.worker = None
         await self.worker.stop(self._patience)
         await self._remote.stop()
+        await self._tls.stop()
 
 
 class _OneSource:

@@ -61,6 +61,31 @@ class ValuesTests(SynchronousTestCase):
         self.takes(values.HOSTNAME, {"Mail.Example.org.": "mail.example.org", "localhost": "localhost"})
         self.refuses(values.HOSTNAME, "", ".", "a..b", "-a.b", "a-.b", "a b", "ü.de", "x" * 64, "mail:25")
 
+    def test_tls_levels(self) -> None:
+        """Domains and how much protection mail to them needs."""
+        self.assertEqual(values.TLS_LEVELS.parse("A.test verify, .b.test  none,* dane-only,"),
+                         (("a.test", "verify"), (".b.test", "none"), ("*", "dane-only")))
+        self.assertEqual(values.TLS_LEVELS.parse(""), ())
+        for text in ("a.test", "a.test sometimes", "*.a.test verify", "a@b.test verify", "a.test verify x", ". none"):
+            with self.assertRaises(ValueError, msg=text):
+                values.TLS_LEVELS.parse(text)
+
+    def test_networks(self) -> None:
+        """Networks and single addresses, nothing with bits behind the prefix."""
+        self.assertEqual([str(one) for one in values.NETWORKS.parse("10.1.0.0/16, ::1")], ["10.1.0.0/16", "::1/128"])
+        self.assertEqual(values.NETWORKS.parse(""), ())
+        for text in ("10.1.0.1/16", "localhost", "10.1"):
+            with self.assertRaises(ValueError, msg=text):
+                values.NETWORKS.parse(text)
+
+    def test_mail_addresses(self) -> None:
+        """One plain address, or none."""
+        for text in ("", "tls-reports@example.org"):
+            self.assertEqual(values.MAIL_ADDRESS.parse(text), text)
+        for text in ("x", "x@", "a b@c", "<a@b>", "a@b, c@d"):
+            with self.assertRaises(ValueError, msg=text):
+                values.MAIL_ADDRESS.parse(text)
+
     def test_endpoints(self) -> None:
         """Addresses, unix sockets and systemd's sockets are told apart."""
         self.takes(values.ENDPOINTS, {
