@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _AT_HAND = 256 * 1024
 _AT_HAND_TOGETHER = 64 * 1024 * 1024
 _STRAY_FOR = 7 * 86400.0
+_AHEAD = 10 * 365 * 86400.0
 _PAGE = 500
 # Recipients that the journey names of one report
 _ABOUT = 100
@@ -87,6 +88,16 @@ class Outgoing:
         count = await self._database.write(rows.release_txn, int(time.time()), True)
         if count:
             self.log.info("{count} recipients were being tried when the server ended: they are due again", count=count)
+        # nobody writes here yet; the clock may have been a day ahead
+        there = await self._threads.run(lambda: list(self._files.strays(-_AHEAD)))
+        Deferred.fromCoroutine(self._sweep(there)).addErrback(
+            lambda failure: self.log.failure("files of messages that have ended cannot be taken away", failure))
+
+    async def _sweep(self, there: Sequence[str]) -> None:
+        """A crash may have come between the end of a message and that of its file."""
+        for start in range(0, len(there), _PAGE):
+            for message_id in await self._database.run(rows.ended_txn, there[start : start + _PAGE]):
+                await self._threads.run(self._files.remove, message_id)
 
     async def accept(
         self, message: OutgoingMessage, recipients: Sequence[OutgoingRecipient], heading: bytes, body: SpooledBody,

@@ -265,6 +265,12 @@ def purge_txn(transaction: Transaction, before: int, limit: int) -> int:
     return len(ids)
 
 
+def ended_txn(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are messages without open recipients."""
+    return set(connection.execute(
+        select(outgoing.c.id).where(outgoing.c.id.in_(ids), outgoing.c.unfinished == 0)).scalars())
+
+
 def known_txn(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of the ids that are messages with open recipients."""
     return set(connection.execute(

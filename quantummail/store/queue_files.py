@@ -83,12 +83,15 @@ class QueueFiles:
             os.unlink(self.path(message_id))
 
     def strays(self, older_than: float) -> Iterator[str]:
-        """Ids of files that were last written so many seconds ago, or longer; half-written files are taken away."""
+        """Ids of files that were last written so many seconds ago, or longer; half-written ones are taken away."""
         horizon = time.time() - older_than
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
+                    if entry.stat().st_mtime > horizon:
+                        # somebody may be writing it
+                        continue
                     if entry.name.endswith(_UNFINISHED):
                         os.unlink(entry.path)
-                    elif entry.stat().st_mtime <= horizon:
+                    else:
                         yield entry.name

@@ -157,6 +157,17 @@ class ClaimTests(QueueTestCase):
         now(self.queue.start())
         self.assertEqual(len(self.claim()), 1)
 
+    def test_files_at_restart(self) -> None:
+        """Files that a crash left of messages that have ended go, those of others stay."""
+        (ended,) = self.accept("bob@a.test", at_once=True)
+        (waiting,) = self.accept("bob@a.test", at_once=True)
+        self.settle(ended, State.DELIVERED)
+        directory = Path(self.directory, "queue")
+        for name in (ended.message.id, "half.tmp", "of nobody known"):
+            directory.joinpath(name).write_bytes(b"x")
+        now(self.queue.start())
+        self.assertEqual(self.files(), sorted([waiting.message.id, "of nobody known"]))
+
     def test_leases(self) -> None:
         """A lease that nobody renews is taken over; one that is renewed is not."""
         (mine,) = self.accept("bob@a.test", at_once=True)
@@ -314,17 +325,18 @@ class PurgeTests(QueueTestCase):
             self.assertEqual(len(connection.execute(select(outgoing)).all()), 1)
 
     def test_strays(self) -> None:
-        """Files without a message go after a week, those of open messages never."""
+        """Files without a message go after a week, those of open messages never; nor what is being written."""
         self.accept("bob@a.test")
         directory = Path(self.directory, "queue")
         (kept,) = directory.iterdir()
         stray, young = directory / "stray", directory / "young"
-        for path in (stray, young, directory / "half.tmp"):
+        half, writing = directory / "half.tmp", directory / "writing.tmp"
+        for path in (stray, young, half, writing):
             path.write_bytes(b"x")
-        for path in (stray, kept):
+        for path in (stray, kept, half):
             os.utime(path, (1, 1))
         now(self.queue.purge(1000))
-        self.assertEqual(self.files(), sorted([kept.name, "young"]))
+        self.assertEqual(self.files(), sorted([kept.name, "writing.tmp", "young"]))
 
 
 class OwnershipTests(QueueTestCase):
