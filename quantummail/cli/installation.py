@@ -139,6 +139,8 @@ class Init(Command):
         listeners = template.production_listeners()
         if self["systemd"]:
             listeners = dict.fromkeys(listeners, "systemd")
+            # the unit has made that directory, which is open to all
+            settings["local", "socket"] = "/run/quantummail/local.sock"
         if self["local"]:
             settings["server", "data_dir"] = "."
             listeners = template.local_listeners()

@@ -74,16 +74,16 @@ class QueueList(_Selecting):
         from quantummail.store.outgoing_records import State
 
         states = tuple(State) if self["all"] else ()
-        entries = with_store(self.configuration(), lambda store: _entries(store, self.selection(*states)))
+        found = with_store(self.configuration(), lambda store: entries(store, self.selection(*states)))
         if self["json"]:
-            say_json([_as_json(entry) for entry in entries])
+            say_json([as_json(entry) for entry in found])
             return EX_OK
         now = time.time()
         say_table(("ID", "AGE", "FROM", "TO", "STATE", "TRIED", "NEXT", "LAST ANSWER"), [
             (entry.message.id, _span(now - entry.message.created), entry.message.sender or "<>",
              entry.recipient.address, entry.recipient.state.value, entry.recipient.attempts, _next(entry, now),
              _shortened(_answer(entry)))
-            for entry in entries
+            for entry in found
         ])
         return EX_OK
 
@@ -101,7 +101,7 @@ class QueueShow(Command):
         if not found:
             raise CommandFailed(EX_NOUSER, f"there is no message {self['id']} in the queue or its history")
         if self["json"]:
-            say_json([{**_as_json(entry), "history": [_attempt_json(one) for one in history]}
+            say_json([{**as_json(entry), "history": [_attempt_json(one) for one in history]}
                       for entry, history in found])
             return EX_OK
         message = found[0][0].message
@@ -123,8 +123,8 @@ class QueueShow(Command):
     async def _found(self, store: Store) -> list[tuple[Entry, list[Attempt]]]:
         from quantummail.store.outgoing_records import Selection, State
 
-        entries = await _entries(store, Selection(self["id"], states=tuple(State)))
-        return [(entry, await store.outgoing.history(entry.recipient.id)) for entry in entries]
+        found = await entries(store, Selection(self["id"], states=tuple(State)))
+        return [(entry, await store.outgoing.history(entry.recipient.id)) for entry in found]
 
 
 class _Changing(_Selecting):
@@ -241,7 +241,8 @@ class QueueGroup(Group):
     ]
 
 
-async def _entries(store: Store, selection: Selection) -> list[Entry]:
+async def entries(store: Store, selection: Selection) -> list[Entry]:
+    """All that is selected, in the order of their coming."""
     found: list[Entry] = []
     while True:
         page = await store.outgoing.entries(selection, limit=_PAGE, after=found[-1].recipient.id if found else 0)
@@ -250,7 +251,8 @@ async def _entries(store: Store, selection: Selection) -> list[Entry]:
             return found
 
 
-def _as_json(entry: Entry) -> dict[str, object]:
+def as_json(entry: Entry) -> dict[str, object]:
+    """A recipient for programs."""
     recipient, message = entry.recipient, entry.message
     return {
         "id": message.id, "sender": message.sender, "recipient": recipient.address, "state": recipient.state.value,

@@ -143,6 +143,31 @@ class SendingSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSection:
+    """Mail from programs of this machine: cron, monitoring, scripts (`sendmail`). No passwords: the kernel says who."""
+
+    socket: Path | None = key(values.OPTIONAL_PATH, "{data_dir}/local.sock", (
+        "Where the command `sendmail` finds the server; empty: nowhere. The data directory is closed to all but root "
+        "and the server: for all users of the machine take `/run/quantummail/local.sock`."))
+    socket_mode: int = key(values.MODE, "0666", (
+        "Permissions of the socket: whoever may write to it may send, in his own name."))
+    drop_directory: Path | None = key(values.OPTIONAL_PATH, "{data_dir}/drop", (
+        "Where `sendmail` leaves messages while the server is down; empty: nowhere. Root may do so, and the members "
+        "of its group if they can reach it."))
+    domain: str = key(values.OPTIONAL_HOSTNAME, "", (
+        "What stands behind the @ of local names: root is `root@domain`. Empty: `[server] hostname`."))
+    aliases: Path | None = key(values.OPTIONAL_PATH, "/etc/aliases", (
+        "Whom mail to local names is for, as sendmail has it; no programs, files or lists. A name that is not there "
+        "goes to our administrators, if it is a user of the machine."))
+    users: tuple[str, ...] = key(values.WORDS, "*", "Users of the machine who may send; `*`: all.")
+    senders: tuple[str, ...] = key(values.GRANTS, "root *", (
+        "Who may write as somebody else than `user@domain`, in From and as sender: `user address`, `user @domain` or "
+        "`user *`."))
+    max_message_size: int = key(values.SIZE, "50M", "The biggest message.")
+    max_recipients: int = key(values.POSITIVE, "1000", "Recipients of one message.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSection:
     """Mail that was accepted and is not delivered yet."""
 
@@ -371,6 +396,7 @@ class Config:
     delivery: DeliverySection
     dns: DnsSection
     sending: SendingSection
+    local: LocalSection
     queue: QueueSection
     journey: JourneySection
     login: LoginSection
@@ -397,7 +423,8 @@ class Config:
 
 SECTIONS: dict[str, type] = {
     "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
-    "delivery": DeliverySection, "dns": DnsSection, "sending": SendingSection, "queue": QueueSection,
+    "delivery": DeliverySection, "dns": DnsSection, "sending": SendingSection,
+    "local": LocalSection, "queue": QueueSection,
     "journey": JourneySection,
     "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
     "submission": SubmissionSection, "submissions": SubmissionSection,

@@ -119,6 +119,10 @@ def _hostname(text: str) -> str:
     return name
 
 
+def _optional_hostname(text: str) -> str:
+    return _hostname(text) if text else ""
+
+
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError
@@ -258,6 +262,15 @@ def _rules(text: str) -> tuple[str, ...]:
     return tuple(" ".join(item.split()) for item in text.split(",") if item.strip())
 
 
+def _grants(text: str) -> tuple[str, ...]:
+    found = tuple(" ".join(item.split()) for item in text.split(",") if item.strip())
+    for item in found:
+        words = item.split()
+        if len(words) != 2 or (words[1] != "*" and "@" not in words[1]):
+            raise ValueError(f"{item!r} is neither `user address` nor `user *`")
+    return found
+
+
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text)) if text else ""
 
@@ -321,6 +334,7 @@ SIZE = Kind("octets: a whole number, with K, M, G or T for powers of 1024, 10485
 DURATION = Kind("a time: seconds, or a number with s, m, h or d, more than 0 and 3650d at most", _duration)
 YES_NO = Kind("`yes` or `no`", _yes_or_no)
 HOSTNAME = Kind("a host name of letters, digits, hyphens and dots", _hostname)
+OPTIONAL_HOSTNAME = Kind("a host name of letters, digits, hyphens and dots, or empty", _optional_hostname)
 PATH = Kind("a path; a relative one begins at the directory of the configuration file", _path)
 DATABASE = Kind("the URL of an SQLite database, `sqlite:////absolute/path`", _database_url)
 DELIMITER = Kind("one ASCII character that is neither letter nor digit, or empty", _delimiter)
@@ -338,6 +352,7 @@ ENDPOINTS = Kind(
     _endpoints)
 SERVERS = Kind("addresses of resolvers, `address` or `address:port`, separated by commas, or empty", _servers)
 RULES = Kind("`pattern target` or `from pattern target`, separated by commas", _rules)
+GRANTS = Kind("`user address`, `user @domain` or `user *`, separated by commas, or empty", _grants)
 ADDRESS = Kind("an IP address, or empty", _address)
 PORT = whole_number(1, 65535)
 MODE = Kind("permissions in octal, such as 0660", _mode)

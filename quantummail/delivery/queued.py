@@ -14,6 +14,7 @@ from quantummail.store.storing import NewMessage
 
 if TYPE_CHECKING:
     from quantummail.delivery.forwarding import Forwarding
+    from quantummail.delivery.local_names import LocalNames
     from quantummail.smtp.client import Content
     from quantummail.store.directory import Resolution
     from quantummail.store.outgoing_records import Claimed, OutgoingRecipient
@@ -25,9 +26,11 @@ _PIECE = 256 * 1024
 class QueuedDelivery:
     """Stores queued messages. A message that an account has already, by the same id, is not stored again."""
 
-    def __init__(self, store: Store, forwarding: Forwarding) -> None:
+    def __init__(self, store: Store, forwarding: Forwarding, names: LocalNames | None = None) -> None:
+        """`names`: knows more recipients than the directory, the users of this machine."""
         self._store = store
         self._forwarding = forwarding
+        self._directory = names if names is not None else store.directory
 
     async def deliver(self, claimed: Claimed, content: Content) -> Delivered:
         """Try once, for all recipients."""
@@ -47,7 +50,7 @@ class QueuedDelivery:
         try:
             if await self._forwarding.bounce(claimed.message, address, content):
                 return 250, "2.1.5", "the bounce goes to who sent the forwarded message"
-            found = await self._store.directory.resolve(address.local_part, address.domain)
+            found = await self._directory.resolve(address.local_part, address.domain)
             if not found.known:
                 return _unknown(found)
             await self._forwarding.forward(claimed.message, address, found.remote, content)

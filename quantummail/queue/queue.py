@@ -20,6 +20,7 @@ from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipien
 if TYPE_CHECKING:
     import mmap
 
+    from quantummail.delivery.local_names import LocalNames
     from quantummail.delivery.queued import QueuedDelivery
     from quantummail.delivery.remote import RemoteDelivery
     from quantummail.delivery.route import Routes
@@ -47,7 +48,8 @@ class Queue:
     """Takes outgoing mail; what it has taken is durable."""
 
     def __init__(
-        self, outgoing: Outgoing, routes: Routes, directory: Directory, signing: Signing | None = None
+        self, outgoing: Outgoing, routes: Routes, directory: Directory | LocalNames,
+        signing: Signing | None = None
     ) -> None:
         self._outgoing = outgoing
         self._routes = routes

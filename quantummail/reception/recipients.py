@@ -10,6 +10,7 @@ from quantummail.smtp.reply import Reply
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from quantummail.delivery.local_names import LocalNames
     from quantummail.message.address import Address
     from quantummail.message.envelope import Envelope, Recipient, Sender
     from quantummail.store.directory import Directory, Resolution
@@ -28,7 +29,7 @@ ONLY_BOUNCES = Reply(550, "5.7.1", "This address takes bounces of forwarded mail
 class Recipients:
     """What the recipients of the transactions of one connection resolve to."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory | LocalNames) -> None:
         self._directory = directory
         self._targets: dict[Recipient, dict[str, Target]] = {}
         self.forwards: dict[Recipient, Sequence[str]] = {}

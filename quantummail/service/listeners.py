@@ -81,7 +81,7 @@ def _open(
         if endpoint.kind == "tcp":
             return [_open_tcp(endpoint)]
         if endpoint.kind == "unix":
-            return [_open_unix(endpoint.path, mode)]
+            return [open_unix(endpoint.path, mode)]
     except OSError as error:
         raise CannotListen(f"[{name}] cannot listen on {endpoint}: {_reason(error)}") from error
     wanted = endpoint.name or name
@@ -121,7 +121,8 @@ def _open_tcp(endpoint: Endpoint) -> socket.socket:
     return opened
 
 
-def _open_unix(path: str, mode: int) -> socket.socket:
+def open_unix(path: str, mode: int) -> socket.socket:
+    """Listen on a unix socket; one that a killed server has left behind is replaced. OSError when it cannot be."""
     _remove_stale(path)
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

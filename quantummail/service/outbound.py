@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from quantummail.config import ConfigError, Problem
 from quantummail.delivery.forwarding import Forwarding
 from quantummail.delivery.hosts import Hosts
+from quantummail.delivery.local_names import AliasFile, LocalNames
 from quantummail.delivery.queued import QueuedDelivery
 from quantummail.delivery.remote import RemoteDelivery, RemoteSettings, Source
 from quantummail.delivery.route import BadRoute, Routes, Rule, parse_credentials, parse_rule
@@ -41,10 +42,11 @@ class Outbound:
         self.resolver = resolver_of(config, reactor)
         keys = config.server.data_dir / "keys"
         signing = Signing(store.dkim_keys, Seal(secret_key(keys / "secrets")), reactor)
-        self.queue = Queue(store.outgoing, routes, store.directory, signing)
+        self.names = LocalNames(store.directory, config.local.domain or hostname, AliasFile(config.local.aliases))
+        self.queue = Queue(store.outgoing, routes, self.names, signing)
         self.forwarding = Forwarding(
             hostname, Rewriting(secret_key(keys / "srs")), store.bodies,
-            self.queue.destination, self.queue.enqueue)
+            self.queue.destination, self.queue.enqueue, store.journey)
         self._tls = OutboundTls(config, store, reactor, self.resolver, self.queue)
         hosts = Hosts(
             self.resolver, self._tls.policies, port=sending.port, family=cast("Family", sending.family),
@@ -55,7 +57,7 @@ class Outbound:
                 messages_per_connection=sending.messages_per_connection, idle=sending.idle))
         schedule = _schedule(config)
         deliveries = QueueDeliveries(
-            self.queue, store.outgoing, routes, QueuedDelivery(store, self.forwarding), self._remote)
+            self.queue, store.outgoing, routes, QueuedDelivery(store, self.forwarding, self.names), self._remote)
         bounces = Bounces(hostname, store.outgoing, schedule, lambda address: self.queue.destination("", address))
         self.worker = Worker(reactor, store.outgoing, deliveries, bounces, schedule, _queue_settings(config))
         self._patience = config.server.stop_after

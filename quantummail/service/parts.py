@@ -14,6 +14,7 @@ from quantummail.imap.server import IMAPFactory, UserSessions
 from quantummail.imap.settings import ImapSettings
 from quantummail.pop3.maildrops import Maildrops
 from quantummail.pop3.server import POP3Factory, Pop3Settings
+from quantummail.service.local_mail import LocalMail
 from quantummail.service.logins import introspection, methods
 from quantummail.service.outbound import Outbound
 from quantummail.service.receivers import Receivers
@@ -59,6 +60,10 @@ class Parts:
             introspection(config, reactor))
         self._outbound = Outbound(config, self._store, reactor)
         self._receivers = Receivers(config, self._store, self._authenticator, self._outbound, reactor)
+        local = config.local
+        self._local_mail = LocalMail(
+            reactor, self._receivers.local(), self._store.bodies, socket_path=local.socket,
+            socket_mode=local.socket_mode, drop_directory=local.drop_directory)
         self._sessions = UserSessions()
         self._maildrops = Maildrops(self._store)
         self._factories: list[ConnectionFactory] = []
@@ -76,10 +81,12 @@ class Parts:
         self._authenticator.methods.secret = server_secret(self._config.server.data_dir / "secret")
         await self._authenticator.methods.look()
         self._recorder.start()
+        self._local_mail.start()
 
     async def stop(self) -> None:
         """Finish, and close the store."""
         self._recorder.stop()
+        await self._local_mail.stop()
         await self._outbound.stop()
         self._hashing.stop()
         await self._store.stop()

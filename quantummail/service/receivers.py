@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantummail.delivery.local import LocalDelivery
+from quantummail.reception.local import LocalReceiver, LocalSettings
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
 from quantummail.reception.onward import Onward
 from quantummail.reception.submission import SubmissionReceiver
@@ -26,7 +27,9 @@ class Receivers:
     def __init__(
         self, config: Config, store: Store, authenticator: Authenticator, outbound: Outbound, clock: Any
     ) -> None:
+        self._config = config
         self._store = store
+        self._outbound = outbound
         self._onward = Onward(outbound.queue, outbound.forwarding)
         self._authenticator = authenticator
         self._clock = clock
@@ -43,3 +46,12 @@ class Receivers:
                 name)
         receiver = LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver
         return partial(receiver, self._store, self._delivery, self._onward, self._settings, self._clock)
+
+    def local(self) -> LocalReceiver:
+        """What takes the mail of programs of this machine."""
+        local = self._config.local
+        settings = LocalSettings(
+            self._settings.hostname, local.users, local.senders, local.max_message_size, local.max_recipients,
+            self._settings.max_hops)
+        return LocalReceiver(
+            self._store, self._outbound.names, self._delivery, self._onward, self._outbound.queue, settings)

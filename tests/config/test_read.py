@@ -73,7 +73,7 @@ class ReadTests(SynchronousTestCase):
             "line 3: [smtp] max_errors = none: accepted: a whole number from 1 to 999999999999",
             "line 4: [imapp]: unknown section, did you mean `imap`?",
             ("line 6: [tls] max_recipients = 3: unknown key; it belongs to "
-             "[smtp], [submission], [submissions], [lmtp], [lmtps]"),
+             "[local], [smtp], [submission], [submissions], [lmtp], [lmtps]"),
             "line 7: [tls]: neither `[section]` nor `key = value`: 'what'",
             "QUANTUMMAIL_POP3_MAX_MESSAGES: [pop3] max_messages = 0: accepted: a whole number from 1 to 999999999999",
         ])
