@@ -38,6 +38,26 @@ class StoreTests(ImapCase):
         self.assertEqual(self.say(self.one, "b STORE 1 +FLAGS \\Seen"),
                          "* 1 FETCH (FLAGS (\\Seen \\Recent))\r\nb OK STORE completed\r\n")
 
+    def test_others_come_in_between(self) -> None:
+        """What others change while the flags are set is told behind it: no mod-sequence ever falls."""
+        self.say(self.one, "a STORE 1 +FLAGS \\Seen")
+        messages = self.store.messages
+        set_flags = messages.set_flags
+
+        async def with_another(*arguments: Any, **settings: Any) -> Any:
+            messages.set_flags = set_flags  # type: ignore[method-assign]  # for this one command
+            self.say(self.two, "w STORE 3 +FLAGS.SILENT \\Flagged")
+            change = await set_flags(*arguments, **settings)
+            self.say(self.two, "x STORE 1 +FLAGS.SILENT \\Deleted")
+            return change
+
+        self.patch(messages, "set_flags", with_another)
+        self.assertEqual(
+            self.say(self.one, "b STORE 1:2 +FLAGS \\Seen"),
+            "* 1 FETCH (FLAGS (\\Seen \\Recent))\r\n* 1 FETCH (FLAGS (\\Seen \\Deleted \\Recent))\r\n"
+            "* 2 FETCH (FLAGS (\\Seen \\Recent))\r\n* 3 FETCH (FLAGS (\\Flagged \\Recent))\r\n"
+            "b OK STORE completed\r\n")
+
     def test_others_are_told(self) -> None:
         """Another session hears of it, .SILENT or not; the one who did it hears nothing."""
         self.assertEqual(self.say(self.one, "a STORE 2 +FLAGS.SILENT \\Seen"), "a OK STORE completed\r\n")

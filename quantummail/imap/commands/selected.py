@@ -165,15 +165,18 @@ async def _tell(session: Session, changed: Sequence[FlagState], *, silent: bool,
     view = session.selected
     before = view.modseq
     told = list(changed)
-    if not view.advance(changed):
-        # Somebody else came in between: everything since then is told, .SILENT or not (RFC 3501 6.4.6)
-        await session.sync(expunges=False)
+    alone = view.advance(changed)
+    if not alone:
+        # What had these flags before is told as it was then, before it is told what others have made of it since
         told = [state for state in changed if state.modseq <= before]
     if not silent:
         session.write(b"".join([view.flags_line(view.number(state.uid), state, uid=uid) for state in told]))
     elif session.modes.condstore:
         # RFC 7162 3.1.3: the client has to know what it may compare with the next time
         session.write(b"".join([view.modseq_line(state, uid=uid) for state in told if state.modseq > before]))
+    if not alone:
+        # Somebody else came in between: everything since then is told, .SILENT or not (RFC 3501 6.4.6)
+        await session.sync(expunges=False)
     await session.wire.drained()
 
 
