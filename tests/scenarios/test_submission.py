@@ -126,7 +126,7 @@ class Smtplib(Scenario):
                 client = self.smtp("submission")
                 client.starttls(context=self.tls)
                 client.ehlo()
-                self.assertEqual(set(client.esmtp_features["auth"].split()), {"PLAIN", "LOGIN"})
+                self.assertLessEqual({"PLAIN", "LOGIN"}, set(client.esmtp_features["auth"].split()))
                 code, _ = client.login(self.address("alice"), self.password("alice"), initial_response_ok=initial)
                 self.assertEqual(code, 235)
 
