@@ -504,3 +504,53 @@ tls_reports = Table(
     Column("changed", BigInteger, nullable=False),
     UniqueConstraint("day", "domain", "uri"),
 )
+
+# Whom to tell what becomes of mail: see store/webhooks.py
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", String, nullable=False),
+    # separated by commas
+    Column("events", String, nullable=False),
+    # only mail of this account, or of this domain
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=True),
+    Column("domain_id", Integer, ForeignKey("domains.id", ondelete="CASCADE"), nullable=True),
+    # what requests are signed with
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What is to be told; written in the transaction that makes it true
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("webhook_id", Integer, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    # the same in every request about it
+    Column("event_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    # JSON
+    Column("payload", String, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # due, delivered, failed
+    Column("state", String, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index(None, "state", "due"),
+    sqlite_autoincrement=True,
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("webhook_event_id", Integer, ForeignKey("webhook_events.id", ondelete="CASCADE"), nullable=False,
+           index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    # the status of the answer, 0 without one
+    Column("code", Integer, nullable=False),
+    Column("answer", String, nullable=False),
+)
