@@ -4,7 +4,7 @@
 #   make test    every test; as root it installs the mail programs that some of them talk to
 #   make check   ruff, mypy, import-linter
 #   make docs    the manual, in docs/_build/html
-#   make faults  the long tests of what must survive kill -9, full disks and power cuts
+#   make faults  the long tests of what must survive kill -9, full disks and power cuts, and of sessions side by side
 
 # Debian's own, where it is: others may be in a home directory, where a server that is no longer root cannot read
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3.11)
@@ -36,6 +36,7 @@ docs: $(STAMP)
 
 faults: $(STAMP) programs
 	FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults
+	SESSION_ROUNDS=500 $(BIN)/python -m pytest tests/imap/test_several_sessions.py
 
 # Programs are installed where we may, and missed by name where we may not; CI has them, or fails
 programs:

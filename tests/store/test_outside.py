@@ -81,3 +81,20 @@ class OutsideTests(SynchronousTestCase):
         self.clock.advance(INTERVAL)
         modseq = box(self.server, self.user.id).highestmodseq
         self.assertEqual(told, [AccountNews(changed={self.inbox.id: modseq}), AccountNews(mailboxes=True)])
+
+    def test_rights(self) -> None:
+        """Whoever watches an account learns of mailboxes of others that he may see now, and of new ones there."""
+        guest = make_user(self.server, "bob@example.test")
+        told: list[AccountNews] = []
+        self.addCleanup(self.server.account_changes.watch(guest.id, told.append))
+        self.clock.advance(INTERVAL)
+        now(self.other.acls.change(self.user.id, self.inbox.id, guest.address, "lr"))
+        self.clock.advance(INTERVAL)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(told, [AccountNews(mailboxes=True)])
+        self.server.account_changes.belong(guest.id, [self.inbox.id], [self.user.id])
+        self.clock.advance(INTERVAL)
+        told.clear()
+        now(self.other.mailboxes.create(self.user.id, "new"))
+        self.clock.advance(INTERVAL)
+        self.assertEqual(told, [AccountNews(mailboxes=True)])
