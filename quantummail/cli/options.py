@@ -16,6 +16,8 @@ from quantummail.cli.dkim import DkimGroup
 from quantummail.cli.maintenance import Reindex, Version
 from quantummail.cli.queue import QueueGroup
 from quantummail.cli.record import Record
+from quantummail.cli.webhook import WebhookGroup
+from quantummail.cli.suppressions import SuppressionGroup
 from quantummail.cli.why import Why
 
 
@@ -55,7 +57,9 @@ class Options(usage.Options):
         ["sendmail", None, local.Sendmail, "hand in a message, with the flags of sendmail"],
         ["local", None, local.LocalGroup, "names of this machine's users: aliases, resolve"],
         ["queue", None, QueueGroup, "mail that is on its way to others: list, show, retry, hold, stats ..."],
+        ["suppression", None, SuppressionGroup, "addresses elsewhere that nobody may write to: list, add, delete"],
         ["why", None, Why, "tell what happened to a message, and by which rule"],
+        ["webhook", None, WebhookGroup, "web servers that are told what becomes of mail: add, list, history, delete"],
         ["record", None, Record, "record what an account's programs and the server say: start, list, show, stop ..."],
         ["reindex", None, Reindex, "take in what the Maildirs have and the index has not"],
         ["version", None, Version, "say which versions run here"],

@@ -143,6 +143,25 @@ class SendingSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhooksSection:
+    """How web servers are told what becomes of mail; `quantummail webhook add` says which."""
+
+    timeout: float = key(values.DURATION, "10s", "How long one request may take.")
+    retries: int = key(values.COUNT, "3", "How often a request that failed is made again.")
+    first_retry: float = key(values.DURATION, "5s", (
+        "The wait before the first of them; each further one is ten times as long."))
+    longest_wait: float = key(values.DURATION, "1h", "No wait is longer.")
+    at_once: int = key(values.POSITIVE, "10", "Web servers that are told at the same time.")
+    ports: tuple[int, ...] = key(values.PORTS, "443", "Ports that webhooks may have.")
+    plain_http: bool = key(values.YES_NO, "no", "Whether webhooks may be `http://`: everybody on the way reads it.")
+    private_networks: tuple[Network, ...] = key(values.NETWORKS, "", (
+        "Networks with private addresses where webhooks may be. Without this only public addresses are "
+        "connected to: who may add a webhook must not reach what only this machine reaches."))
+    keep_history: float = key(values.DURATION, "7d", (
+        "How long events are kept, told or not, with every attempt."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSection:
     """Mail from programs of this machine: cron, monitoring, scripts (`sendmail`). No passwords: the kernel says who."""
 
@@ -193,6 +212,21 @@ class JourneySection:
 
     record: bool = key(values.YES_NO, "yes", "Whether it is kept at all.")
     keep: float = key(values.DURATION, "30d", "For how long.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsSection:
+    """How much users may send, and to whom not. A stolen password is worth less, and our addresses stay welcome."""
+
+    mails_per_minute_per_sender: int = key(values.COUNT, "50", (
+        "Mails that one sender address may send in a minute; then 450 until there is room again. 0 means no limit."))
+    mails_per_minute: int = key(values.COUNT, "100", (
+        "Mails that one account may send in a minute, whatever addresses it writes under; 0 means no limit."))
+    recipients_per_day: int = key(values.COUNT, "10000", (
+        "Recipients elsewhere that one account may write to in a day; then 452. Outlives a restart. 0 means no limit."))
+    suppress_for: float = key(values.DURATION, "90d", (
+        "How long nobody may write to an address whose server has said that it does not exist; see `quantummail "
+        "suppression`. 0 means that only addresses count that an administrator has added."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,9 +430,11 @@ class Config:
     delivery: DeliverySection
     dns: DnsSection
     sending: SendingSection
+    webhooks: WebhooksSection
     local: LocalSection
     queue: QueueSection
     journey: JourneySection
+    limits: LimitsSection
     login: LoginSection
     oauth: OAuthSection
     tls: TLSSection
@@ -424,8 +460,9 @@ class Config:
 SECTIONS: dict[str, type] = {
     "server": ServerSection, "database": DatabaseSection, "storage": StorageSection,
     "delivery": DeliverySection, "dns": DnsSection, "sending": SendingSection,
-    "local": LocalSection, "queue": QueueSection,
+    "webhooks": WebhooksSection, "local": LocalSection, "queue": QueueSection,
     "journey": JourneySection,
+    "limits": LimitsSection,
     "login": LoginSection, "oauth": OAuthSection, "tls": TLSSection, "smtp": SmtpSection,
     "submission": SubmissionSection, "submissions": SubmissionSection,
     "lmtp": LmtpSection, "lmtps": LmtpSection, "imap": ImapSection, "imaps": ImapSection,

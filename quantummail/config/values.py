@@ -302,6 +302,13 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word) for word in _words(text))
 
 
+def _ports(text: str) -> tuple[int, ...]:
+    found = tuple(_count(word) for word in _words(text))
+    if not found or not all(1 <= port <= 65535 for port in found):
+        raise ValueError
+    return found
+
+
 def _mail_address(text: str) -> str:
     if text and not re.fullmatch(r"[!#-'*+/-9=?A-Z^-~.-]+@[A-Za-z0-9.-]+", text):
         raise ValueError
@@ -321,6 +328,7 @@ def one_of(*words: str) -> Kind[str]:
 TLS_LEVELS = Kind(
     "`domain level`, separated by commas; a level is none, opportunistic, encrypt, verify or dane-only", _tls_levels)
 NETWORKS = Kind("networks such as `10.1.0.0/16`, separated by commas or blanks, or empty", _networks)
+PORTS = Kind("numbers of ports, separated by commas or blanks", _ports)
 MAIL_ADDRESS = Kind("an e-mail address, or empty", _mail_address)
 DAYS = whole_number(3, 3650)
 COUNT = whole_number(0, 10**12 - 1)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.logger import Logger
 
 from quantummail.delivery.repetitions import Repetitions
+from quantummail.message.headers import Headers
+from quantummail.message.message_id import message_ids
 from quantummail.store.errors import OverQuota, StoreError
 from quantummail.store.records import Appended
 from quantummail.store.storing import NewMessage, Target
+from quantummail.store.webhook_records import events_of_reception
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from quantummail.message.envelope import Envelope
     from quantummail.store.messages import Messages
     from quantummail.store.spooled import SpooledBody
+    from quantummail.store.webhook_records import NewEvent
+    from quantummail.store.webhooks import Webhooks
+
+_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,9 @@ class LocalDelivery:
 
     log: ClassVar[Logger] = Logger(namespace="quantummail.delivery")
 
-    def __init__(self, messages: Messages, clock: IReactorTime) -> None:
+    def __init__(self, messages: Messages, clock: IReactorTime, webhooks: Webhooks | None = None) -> None:
         self._messages = messages
+        self._webhooks = webhooks
         self._repetitions = Repetitions(clock)
 
     async def deliver_once(
@@ -91,11 +99,28 @@ class LocalDelivery:
         if not targets:
             return []
         message = NewMessage(envelope.id, heading, body_start=body_start)
+        if self._webhooks is not None and self._webhooks.active:
+            message = replace(message, news=await self._news(envelope, targets, message, body))
         results = await self._messages.deliver(list(targets.values()), message, body)
         return [
             self._outcome(envelope, account, result, len(heading) + body.size - body_start)
             for account, result in zip(targets, results, strict=True)
         ]
+
+    async def _news(
+        self, envelope: Envelope, targets: Mapping[str, Target], message: NewMessage, body: SpooledBody
+    ) -> dict[int, tuple[NewEvent, ...]]:
+        assert self._webhooks is not None
+        sender = str(envelope.sender.address) if envelope.sender.address is not None else ""
+        head = message.heading + (await body.head(message.body_start + _HEAD))[message.body_start:]
+        identifiers = message_ids(Headers.scan(head).get(b"message-id") or b"")
+        return events_of_reception(
+            self._webhooks.active, {account: target.account_id for account, target in targets.items()}, {
+                "id": envelope.id, "message_id": next(iter(identifiers), ""), "sender": sender,
+                "recipients": [str(one.address) for one in envelope.recipients], "size": message.size(body),
+                "protocol": envelope.client.protocol, "client": envelope.client.address,
+                "tls": envelope.client.tls,
+            })
 
     async def hand_on(self, envelope: Envelope, onward: Onward) -> Outcome:
         """Hand a message to the queue; what came of it, in the words of a delivery."""

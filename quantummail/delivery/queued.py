@@ -11,6 +11,7 @@ from quantummail.message.address import Address
 from quantummail.store.errors import OverQuota, StoreError
 from quantummail.store.outgoing_records import Attempt
 from quantummail.store.storing import NewMessage
+from quantummail.store.webhook_records import events_of_reception
 
 if TYPE_CHECKING:
     from quantummail.delivery.forwarding import Forwarding
@@ -76,7 +77,14 @@ class QueuedDelivery:
                 await body.write(await content.read(start, min(start + _PIECE, message.size)))
             # RFC 5321 4.4: the last server adds the reverse-path
             heading = f"Return-Path: <{message.sender}>\r\nDelivered-To: {recipient.address}\r\n".encode()
-            outcomes = await self._store.messages.deliver(targets, NewMessage(message.id, heading), body)
+            news = events_of_reception(
+                self._store.webhooks.active,
+                {account: one.account_id for account, one in found.local.items() if one in targets}, {
+                    "id": message.id, "message_id": message.header_id, "sender": message.sender,
+                    "recipients": [recipient.address], "size": message.size, "protocol": message.source, "client": "",
+                    "tls": "",
+                })
+            outcomes = await self._store.messages.deliver(targets, NewMessage(message.id, heading, news=news), body)
         except OSError as error:
             raise StoreError(f"the disk does not take the message: {error.strerror}") from error
         finally:

@@ -21,6 +21,7 @@ from quantummail.queue.queue import Queue, QueueDeliveries
 from quantummail.queue.schedule import Schedule
 from quantummail.queue.worker import QueueSettings, Worker
 from quantummail.service.outbound_tls import OutboundTls
+from quantummail.service.outbound_webhooks import webhook_requests
 from quantummail.store.sealed import Seal, secret_key
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Outbound:
         routes = Routes(read_rules(config))
         self.resolver = resolver_of(config, reactor)
         keys = config.server.data_dir / "keys"
-        signing = Signing(store.dkim_keys, Seal(secret_key(keys / "secrets")), reactor)
+        seal = Seal(secret_key(keys / "secrets"))
+        signing = Signing(store.dkim_keys, seal, reactor)
         self.names = LocalNames(store.directory, config.local.domain or hostname, AliasFile(config.local.aliases))
         self.queue = Queue(store.outgoing, routes, self.names, signing)
         self.forwarding = Forwarding(
@@ -60,10 +62,13 @@ class Outbound:
             self.queue, store.outgoing, routes, QueuedDelivery(store, self.forwarding, self.names), self._remote)
         bounces = Bounces(hostname, store.outgoing, schedule, lambda address: self.queue.destination("", address))
         self.worker = Worker(reactor, store.outgoing, deliveries, bounces, schedule, _queue_settings(config))
+        self._webhooks = webhook_requests(config, store, reactor, self.resolver, seal)
         self._patience = config.server.stop_after
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to send. The store is started."""
+        # before anything happens that somebody is to be told of
+        await self._webhooks.start()
         self.worker.start()
         self.queue.worker = self.worker
         self._tls.start()
@@ -74,6 +79,7 @@ class Outbound:
         await self.worker.stop(self._patience)
         await self._remote.stop()
         await self._tls.stop()
+        await self._webhooks.stop()
 
 
 class _OneSource:

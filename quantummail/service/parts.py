@@ -75,9 +75,10 @@ class Parts:
         """Start what has threads, and recover what a crash left behind."""
         self._hashing.start()
         await self._store.start(serving=True)
+        self._store.suppressions.keep = self._config.limits.suppress_for
         if self._config.journey.record:
             self._store.journey.begin(self._config.journey.keep)
-        self._outbound.start()
+        await self._outbound.start()
         self._authenticator.methods.secret = server_secret(self._config.server.data_dir / "secret")
         await self._authenticator.methods.look()
         self._recorder.start()

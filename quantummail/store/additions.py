@@ -19,6 +19,8 @@ from quantummail.store.records import Appended
 from quantummail.store.rows import AnyRow
 from quantummail.store.tables import accounts, mailboxes, messages
 from quantummail.store.transaction import Transaction
+from quantummail.store.webhook_records import NewEvent
+from quantummail.store.webhooks import note_txn
 
 MOST_UIDS = (1 << 32) - 1
 
@@ -53,6 +55,8 @@ class Addition:
     bare_lf: bool = False
     rendered: Rendered | None = None
     """None where the account has the content already (a copy)."""
+    news: tuple[NewEvent, ...] = ()
+    """What webhooks are to be told of it."""
 
 
 @dataclass(slots=True)
@@ -176,6 +180,11 @@ class Additions:
             except StoreError as error:
                 results.append(error)
         self._write(transaction, boxes, usages, rows)
+        for group, result in zip(groups, results, strict=True):
+            if not isinstance(result, StoreError):
+                for one in group:
+                    if one.news:
+                        note_txn(connection, one.news)
         return results
 
     def _write(

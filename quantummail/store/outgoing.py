@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from quantummail.store.queue_files import QueueFiles
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.threads import Inline, Threads
+    from quantummail.store.webhooks import Webhooks
 
 # Octets of messages that are handed on without being read again
 _AT_HAND = 256 * 1024
@@ -66,9 +68,10 @@ class Outgoing:
 
     def __init__(
         self, database: Database, files: QueueFiles, threads: Inline | Threads, intake: Intake,
-        journey: Journey,
+        journey: Journey, webhooks: Webhooks,
     ) -> None:
-        """`intake`: one that makes files durable on the queue's file system."""
+        """`intake`: one that makes files durable on the queue's file system. `webhooks`: who is told of outcomes."""
+        self._webhooks = webhooks
         self._journey = journey
         self._database = database
         self._files = files
@@ -148,6 +151,8 @@ class Outgoing:
         if content is not None:
             self._at_hand -= len(content)
         outcome: Deferred[bool | Exception] = Deferred()
+        if self._webhooks.active:
+            settled = replace(settled, webhooks=self._webhooks.active)
 
         def settle_all_txn(transaction: Transaction, works: Sequence[Settled]) -> list[bool]:
             if reports:

@@ -21,6 +21,8 @@ LEASE = 3600
 
 MESSAGE_COLUMNS = tuple(column for column in outgoing.c if column.name != "unfinished")
 _NEW_MESSAGE = Prepared(insert(outgoing), outgoing.c.keys())
+from quantummail.store.webhook_records import Webhook, events_of_settlement
+from quantummail.store.webhooks import note_txn
 _NEW_RECIPIENT = insert(outgoing_recipients).returning(outgoing_recipients.c.id)
 _RECIPIENT_KEYS = [key for key in outgoing_recipients.c.keys() if key != "id"]  # noqa: SIM118  # a collection of columns, by position
 _ADD_RECIPIENT = Prepared(_NEW_RECIPIENT, _RECIPIENT_KEYS)
@@ -115,6 +117,8 @@ def settle_txn(transaction: Transaction, settled: Settled) -> bool:
     Recipients that somebody else has claimed meanwhile, or an administrator has taken away, keep what they have.
     """
     connection = transaction.connection
+    webhooks: tuple[Webhook, ...] = ()
+    """Who wants to be told."""
     now = int(time.time())
     finished = 0
     for one in settled.settlements:
@@ -138,6 +142,8 @@ def settle_txn(transaction: Transaction, settled: Settled) -> bool:
 
 def finish_txn(connection: Connection, message_id: str, count: int) -> bool:
     """So many recipients have found their end; whether they were the last ones."""
+        if changed and settled.webhooks:
+            note_txn(connection, events_of_settlement(settled.webhooks, settled.message, one))
     return _FINISHED.execute(connection, {"which": message_id, "count": count}).scalar_one_or_none() == 0
 
 

@@ -51,6 +51,7 @@ from quantummail.store.texts import Texts
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.tls_results import TlsResults
 
+from quantummail.store.webhooks import Webhooks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -75,7 +76,9 @@ class Store:
         self._queue_durability = Durability(self._queue_files.directory)
         self._queue_intake = Intake(self._queue_durability, self.database.submit, self.database.report)
         self.journey = Journey(self.database, reactor, lambda: self.bodies.has_room(0))
-        self.outgoing = Outgoing(self.database, self._queue_files, self._threads, self._queue_intake, self.journey)
+        self.webhooks = Webhooks(self.database)
+        self.outgoing = Outgoing(
+            self.database, self._queue_files, self._threads, self._queue_intake, self.journey, self.webhooks)
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quantummail.message.description import Description, describe
@@ -19,6 +19,7 @@ from quantummail.store.maildir import DISK_MASK, IN_NEW, file_name, path_of, syn
 if TYPE_CHECKING:
     from quantummail.store.files import Arrivals
     from quantummail.store.spooled import SpooledBody
+    from quantummail.store.webhook_records import NewEvent
 
 _SMALL = 1 << 20
 
@@ -51,6 +52,8 @@ class NewMessage:
     """Where in the body to begin: what is before has been rewritten into `heading`, or is another message."""
     body_end: int | None = None
     """Where it ends; None for the end of the body."""
+    news: Mapping[int, tuple[NewEvent, ...]] = field(default_factory=dict)
+    """What webhooks are to be told of it, by account."""
 
     def size(self, body: SpooledBody) -> int:
         """Octets, of which these are from the body."""
@@ -95,7 +98,7 @@ def store_files(
     additions = [
         Addition(
             target.account_id, target.mailbox_id, name, on_disk, size, message.id, date,
-            message.flags, message.keywords, rendered=rendered,
+            message.flags, message.keywords, rendered=rendered, news=message.news.get(target.account_id, ()),
         )
         for target, name in zip(targets, names, strict=True)
     ]

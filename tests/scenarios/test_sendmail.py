@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.scenarios.case import Scenario
@@ -29,6 +30,8 @@ class SendmailTests(Scenario):
 
     own_server = True
     users = ("alice",)
+    # nobody listens there
+    settings = {"sending": {"routes": "example.net smtp://127.0.0.1:9"}}
 
     def run_sendmail(self, *flags: str, text: str = "Subject: x\n\nhello\n", name: str = "") -> tuple[int, str]:
         """Exit code and what is said."""
@@ -85,9 +88,9 @@ class SendmailTests(Scenario):
 
     def test_mailq(self) -> None:
         """What waits for others is shown, with the last answer."""
-        self.run_sendmail("x@unreachable.invalid")
-        shown = self.eventually(lambda: self.server.command("mailq").stdout)
-        self.assertIn("x@unreachable.invalid", shown)
+        self.run_sendmail("x@example.net")
+        shown = self.server.command("mailq").stdout
+        self.assertIn("x@example.net", shown)
         self.assertIn("root@mail.example.test", shown)
         self.assertIn("in 1 Request", shown)
         self.assertEqual(len(json.loads(self.server.command("mailq", "--json").stdout)), 1)
@@ -107,7 +110,7 @@ class SendmailTests(Scenario):
         self.server.kill()
         self.assertEqual(self.run_sendmail("alice@example.test", text="Subject: later\n\nx\n"), (0, ""))
         self.assertEqual(len(self.drops()), 1)
-        self.server.start()
+        self.server.start(60)
         self.eventually(lambda: "Subject: later" in self.subjects(), 3)
         self.eventually(lambda: not self.drops())
 
@@ -120,7 +123,10 @@ class SendmailTests(Scenario):
         self.eventually(lambda: not self.drops())
 
     def test_kill_at_any_moment(self) -> None:
-        """Whatever was taken with exit code 0 is there once, however often the server is killed meanwhile."""
+        """Whatever was taken with exit code 0 is there, however often the server is killed meanwhile.
+
+        Twice at most where a kill has hit between storing and answering: a file without its row is adopted.
+        """
         sent: list[str] = []
         over = threading.Event()
 
@@ -136,7 +142,8 @@ class SendmailTests(Scenario):
         senders = [threading.Thread(target=send) for _ in range(2)]
         for thread in senders:
             thread.start()
-        for _ in range(4):
+        kills = 4
+        for _ in range(kills):
             time.sleep(random.uniform(0.1, 1.0))
             assert self.server.process is not None
             self.server.process.send_signal(signal.SIGKILL)
@@ -147,5 +154,7 @@ class SendmailTests(Scenario):
         for thread in senders:
             thread.join(60)
         self.eventually(lambda: not self.drops(), 40)
-        self.assertEqual(self.subjects(), sorted(sent))
+        there = Counter(self.subjects())
+        self.assertEqual(set(sent) - set(there), set())
+        self.assertLessEqual(there.total() - len(sent), 2 * kills)
         self.assertGreater(len(sent), 5)
