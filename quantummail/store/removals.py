@@ -48,6 +48,14 @@ _TAKE_AWAY = {
     )
     for condition in (IN_RANGE, IN_PAGE)
 }
+_FORGET = delete(contents).where(
+    contents.c.account_id == bindparam("account"),
+    contents.c.email_id.in_(bindparam("email_ids", expanding=True)),
+    # a column that the index on e-mail ids has: asked for all columns, SQLite walks through the account's messages
+    ~select(messages.c.email_id)
+    .where(messages.c.account_id == bindparam("account"), messages.c.email_id == contents.c.email_id)
+    .exists(),
+)
 _DELETE = {condition: delete(messages).where(_IN_MAILBOX, condition) for condition in (IN_RANGE, IN_PAGE)}
 
 
@@ -118,20 +126,9 @@ def _doomed_txn(
 
 
 def _forget_contents_txn(transaction: Transaction, account_id: int, email_ids: Sequence[str]) -> None:
-    # a column that the index on e-mail ids has: asked for all columns, SQLite walks through the account's messages
-    still_there = (
-        select(messages.c.email_id)
-        .where(messages.c.account_id == account_id, messages.c.email_id == contents.c.email_id)
-        .exists()
-    )
     for start in range(0, len(email_ids), PAGE):
-        transaction.connection.execute(
-            delete(contents).where(
-                contents.c.account_id == account_id,
-                contents.c.email_id.in_(email_ids[start : start + PAGE]),
-                ~still_there,
-            )
-        )
+        page = email_ids[start : start + PAGE]
+        transaction.connection.execute(_FORGET, {"account": account_id, "email_ids": page})
 
 
 def _bury_txn(transaction: Transaction, key: dict[str, int], modseq: int, count: int) -> None:
