@@ -14,8 +14,8 @@ STAMP := $(VENV)/.installed
 RUN := var/quantummail.ini
 
 # Programs that the tests talk to, and Debian's names of their packages
-PROGRAMS := swaks curl gsasl mbsync offlineimap neomutt fetchmail mpop getmail openssl strace tmux systemd-analyze
-PACKAGES := swaks libnet-ssleay-perl curl gsasl isync offlineimap3 neomutt fetchmail mpop getmail6 openssl strace tmux systemd ca-certificates procps
+PROGRAMS := swaks curl gsasl mbsync offlineimap neomutt fetchmail mpop getmail openssl strace tmux systemd-analyze nsd unbound ldns-signzone
+PACKAGES := swaks libnet-ssleay-perl curl gsasl isync offlineimap3 neomutt fetchmail mpop getmail6 openssl strace tmux systemd ca-certificates procps nsd unbound ldnsutils
 
 .PHONY: run test check docs faults programs clean
 

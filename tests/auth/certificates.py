@@ -44,6 +44,20 @@ class Authority:
         path.chmod(0o600)
         return path
 
+    def issue_for_server(self, directory: Path, *names: str) -> tuple[Path, Path]:
+        """Files with a server's certificate for these host names, and with its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+        certificate = _builder(subject, self.name, key.public_key()).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False,
+        ).sign(self.key, hashes.SHA256())
+        paths = directory / f"{names[0]}.pem", directory / f"{names[0]}.key"
+        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        paths[1].write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        paths[1].chmod(0o600)
+        return paths
+
 
 def client_certificate(*names: str) -> x509.Certificate:
     """A certificate with these e-mail addresses."""

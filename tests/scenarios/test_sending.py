@@ -48,6 +48,8 @@ class Sending(Scenario):
 class BetweenTwoServers(Sending):
     """Another server of ours is the other side."""
 
+    there: RunningServer
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.there = RunningServer(domain="example.net", users=("bob",))
