@@ -34,7 +34,7 @@ class LoginLimits:
 class Buckets:
     """Token buckets by key, of one size. What nobody has used for long is forgotten first."""
 
-    def __init__(self, capacity: int, per_hour: int) -> None:
+    def __init__(self, capacity: int, per_hour: float) -> None:
         self.capacity = capacity
         self._rate = per_hour / 3600
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -47,6 +47,15 @@ class Buckets:
     def full(self, key: str, now: float) -> bool:
         """Whether no token is left."""
         return self.capacity > 0 and self.used(key, now) + 1 > self.capacity
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until a token has grown back."""
+        return max(0.0, self.used(key, now) + 1 - self.capacity) / self._rate if self._rate else 0.0
+
+    def begin(self, key: str, used: float, now: float) -> None:
+        """So many have been taken before anybody counted here."""
+        if self.capacity > 0:
+            self._set(key, self.used(key, now) + used, now)
 
     def take(self, key: str, now: float) -> None:
         """Take a token."""

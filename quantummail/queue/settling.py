@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quantummail.delivery.outcome import Fate, Result
+from quantummail.message.bounce_kind import BounceKind, bounce_kind
 from quantummail.store.outgoing_records import Attempt, Settlement, State
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def judge(
             if "SUCCESS" in result.recipient.notify and (local or result.relayed):
                 told["delivered" if local else "relayed"].append(result)
         elif result.fate is Fate.FAILED:
-            settlements.append(Settlement(result.recipient, State.FAILED, 0, result.attempt, delay_told))
+            kind = _kind(result)
+            settlements.append(Settlement(
+                result.recipient, State.FAILED, 0, result.attempt, delay_told, kind.value,
+                suppress=kind is BounceKind.HARD and not local))
             if _wants(result, "FAILURE", unsaid=True):
                 told["failed"].append(result)
         else:
@@ -82,6 +86,13 @@ def _given_up(result: Result) -> Result:
     return Result(result.recipient, Fate.FAILED, Attempt(
         attempt.at, attempt.milliseconds, attempt.host, attempt.address, attempt.source, attempt.tls, attempt.step,
         attempt.code, attempt.status or EXPIRED, text, attempt.maybe_sent))
+
+
+def _kind(result: Result) -> BounceKind:
+    attempt = result.attempt
+    # what was given up was refused for now
+    return bounce_kind(
+        attempt.code, attempt.status, attempt.answer, step=attempt.step, given_up=400 <= attempt.code < 500)
 
 
 def _wants(result: Result, what: str, *, unsaid: bool) -> bool:

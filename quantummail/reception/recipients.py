@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from quantummail.delivery.local import Outcome
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from quantummail.message.envelope import Envelope, Recipient, Sender
     from quantummail.store.directory import Directory, Resolution
     from quantummail.store.storing import Target
+    from quantummail.store.suppressions import Suppression
 
 ACCEPTED = Reply(250, "2.1.5", "Recipient ok")
 NOT_OURS = Reply(550, "5.7.1", "We do not relay to this domain")
@@ -99,6 +101,12 @@ class Recipients:
                 found.append(others[recipient])
             replies.append(reply_for(envelope.id, found))
         return replies
+
+
+def suppressed_reply(found: Suppression) -> Reply:
+    """The answer to RCPT for an address elsewhere that has bounced."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(found.since))
+    return Reply(550, "5.1.1", f"{found.address} is suppressed since {day}: {found.reason}"[:400])
 
 
 def reply_for(message_id: str, outcomes: Sequence[Outcome]) -> Reply:

@@ -16,7 +16,7 @@ from quantummail.message.headers import MAX_OCTETS, header_end
 from quantummail.reception.authorship import Authorship, fields_end
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
 from quantummail.reception.journal import Journal
-from quantummail.reception.recipients import UNKNOWN, Recipients, reply_for
+from quantummail.reception.recipients import UNKNOWN, Recipients, reply_for, suppressed_reply
 from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.login import Outcome
 from quantummail.smtp.reply import NO_ROOM, Refusal, Reply
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from quantummail.auth.sessions import End
     from quantummail.delivery.local import LocalDelivery
     from quantummail.message.envelope import Client, Envelope, Recipient, Sender
+    from quantummail.reception.limits import Limits
     from quantummail.reception.mx import ReceptionSettings
     from quantummail.reception.onward import Onward
     from quantummail.smtp.login import Exchange
@@ -57,11 +58,14 @@ class SubmissionReceiver:
         onward: Onward,
         authenticator: Authenticator,
         settings: ReceptionSettings,
+        limits: Limits,
         protocol: str = "submission",
     ) -> None:
         """
         :param protocol: the listener, as the log calls it: ``submissions`` with TLS from the start.
         """
+        self._limits = limits
+        self._counted = 0
         self._store = store
         self._delivery = delivery
         self._onward = onward
@@ -111,7 +115,9 @@ class SubmissionReceiver:
             self.log.info("sender <{sender}> refused for {user}", sender=str(sender.address), user=client.user,
                           connection=client.connection, client=client.address)
             return Reply(553, "5.7.1", "This sender address does not belong to you")
-        return SENDER_OK if self._store.bodies.has_room(sender.size) else NO_ROOM
+        if not self._store.bodies.has_room(sender.size):
+            return NO_ROOM
+        return self._limits.mail(client.user, str(sender.address or client.user)) or SENDER_OK
 
     async def rcpt(self, client: Client, sender: Sender, recipient: Recipient) -> Reply:
         """Our own recipients, and everybody else's."""
@@ -119,13 +125,23 @@ class SubmissionReceiver:
         if found.ours:
             reply = self._recipients.accept(sender, recipient, found)
         else:
-            reply = self._recipients.accept_outside(recipient)
+            reply = await self._refused_outside(recipient) or self._recipients.accept_outside(recipient)
         self._journal.recipient(recipient, reply, found)
         if not reply.positive:
             self.log.info("recipient <{recipient}> of {user} refused: {code} {status}", code=reply.code,
                           recipient=str(recipient.address), user=client.user, status=reply.status,
                           connection=client.connection, client=client.address)
         return reply
+
+    async def _refused_outside(self, recipient: Recipient) -> Reply | None:
+        """Somebody elsewhere: who is known not to exist, and who is one too many today, is refused."""
+        suppressed = await self._store.suppressions.find(str(recipient.address))
+        if suppressed is not None:
+            return suppressed_reply(suppressed)
+        account_id = self._login[0] if self._login is not None else 0
+        refusal = await self._limits.recipient(account_id)
+        self._counted += refusal is None
+        return refusal
 
     async def vrfy(self, client: Client, argument: str) -> Reply:
         """Who is logged in may ask whether an address of ours exists."""
@@ -160,8 +176,11 @@ class SubmissionReceiver:
         return [await self._complete(envelope, body, head, fields_end(head[:end]))]
 
     def over(self, transaction: str, client: Client, reply: Reply | None) -> None:
-        """Whatever became of it is noted."""
+        """Whatever became of it is noted; recipients of a message that did not come do not count."""
         self._journal.ended(transaction, client, reply)
+        if self._counted and self._login is not None:
+            self._limits.give_back(self._login[0], self._counted)
+        self._counted = 0
 
     async def _complete(self, envelope: Envelope, body: SpooledBody, head: bytes, end: int) -> Reply:
         """Complete the header, which has `end` octets, and deliver."""
@@ -182,6 +201,8 @@ class SubmissionReceiver:
             envelope, self._recipients.targets(envelope), final_delivery(envelope) + heading, body, body_start=end,
             onward=onward)
         reply = reply_for(envelope.id, outcomes)
+        if reply.positive:
+            self._counted = 0
         self._journal.done(envelope, body.size, header, [reply], outcomes)
         return reply
 

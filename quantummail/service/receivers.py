@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantummail.delivery.local import LocalDelivery
+from quantummail.reception.limits import Limits, SendingLimits
 from quantummail.reception.local import LocalReceiver, LocalSettings
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
 from quantummail.reception.onward import Onward
@@ -30,10 +31,14 @@ class Receivers:
         self._config = config
         self._store = store
         self._outbound = outbound
+        self._limits = Limits(
+            SendingLimits(config.limits.mails_per_minute_per_sender, config.limits.mails_per_minute,
+                          config.limits.recipients_per_day),
+            clock, store.outgoing.recipients_since)
         self._onward = Onward(outbound.queue, outbound.forwarding)
         self._authenticator = authenticator
         self._clock = clock
-        self._delivery = LocalDelivery(store.messages, clock)
+        self._delivery = LocalDelivery(store.messages, clock, store.webhooks)
         self._settings = ReceptionSettings(
             config.server.hostname, max_hops=config.delivery.max_hops, tarpit_after=config.delivery.tarpit_after,
             tarpit_delay=config.delivery.tarpit_delay)
@@ -43,7 +48,7 @@ class Receivers:
         if name in ("submission", "submissions"):
             return partial(
                 SubmissionReceiver, self._store, self._delivery, self._onward, self._authenticator, self._settings,
-                name)
+                self._limits, name)
         receiver = LMTPReceiver if name in ("lmtp", "lmtps") else MXReceiver
         return partial(receiver, self._store, self._delivery, self._onward, self._settings, self._clock)
 

@@ -23,6 +23,7 @@ from quantummail.store.outgoing_records import (
     State,
 )
 from quantummail.store.outgoing_rows import NewOutgoing, Settled
+from quantummail.store.suppressions import Suppressions
 from quantummail.store.transaction import Transaction, Work
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Outgoing:
         self._threads = threads
         self._intake = intake
         self._at_hand = 0
+        self.suppressions = Suppressions(database)
+        """Addresses that outcomes have shown not to exist."""
         self.owner = new_id()
         """Who holds the leases of this process."""
 
@@ -197,6 +200,33 @@ class Outgoing:
         """Recipients in the order of their coming, with ids above `after`."""
         return await self._database.run(lists.entries_txn, selection, limit, after)
 
+    async def latest(
+        self, selection: Selection, *, limit: int = 100, before: int | None = None
+    ) -> list[Entry]:
+        """The same from the newest one back; `before`: the recipient's id of the last one seen."""
+        return await self._database.run(lists.latest_txn, selection, limit, before)
+
+    async def delivered(
+        self, *, account_id: int | None = None, since: int = 0, limit: int = 100, before: int | None = None
+    ) -> list[Entry]:
+        """Recipients whose servers have taken a message: code, status and words of the reply, and when (`changed`)."""
+        return await self.latest(
+            Selection(states=(State.DELIVERED,), account_id=account_id, changed_since=since), limit=limit,
+            before=before)
+
+    async def bounced(
+        self, *, account_id: int | None = None, since: int = 0, bounce: str = "", limit: int = 100,
+        before: int | None = None,
+    ) -> list[Entry]:
+        """Recipients that were given up: the kind (`bounce`: hard, soft, transient, permanent), reason and codes."""
+        return await self.latest(
+            Selection(states=(State.FAILED,), account_id=account_id, changed_since=since, bounce=bounce),
+            limit=limit, before=before)
+
+    async def recipients_since(self, account_id: int, since: int) -> int:
+        """How many recipients elsewhere an account has written to since a time, as far as it is remembered."""
+        return await self._database.run(lists.recipients_since_txn, account_id, since)
+
     async def history(self, recipient_id: int) -> list[Attempt]:
         """All attempts for a recipient, the first one first."""
         return await self._database.run(lists.history_txn, recipient_id)
@@ -229,6 +259,7 @@ class Outgoing:
     async def purge(self, keep_for: float) -> int:
         """Forget what ended long ago: rows of messages, and files that belong to none. How many messages."""
         forgotten = await self._database.write(rows.purge_txn, int(time.time() - keep_for), _PAGE)
+        await self.suppressions.purge()
         old = await self._threads.run(lambda: list(self._files.strays(_STRAY_FOR)))
         for start in range(0, len(old), _PAGE):
             page = old[start : start + _PAGE]

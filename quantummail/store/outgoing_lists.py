@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
 from quantummail.store.outgoing_records import (
     Attempt,
@@ -52,6 +52,27 @@ def entries_txn(connection: Connection, selection: Selection, limit: int, after:
         _ENTRY.where(_condition(selection), outgoing_recipients.c.id > after)
         .order_by(outgoing_recipients.c.id).limit(limit))
     return [_entry(row) for row in found]
+
+
+def latest_txn(connection: Connection, selection: Selection, limit: int, before: int | None) -> list[Entry]:
+    """The same from the newest one back, with ids below `before`."""
+    wanted = _condition(selection)
+    if before is not None:
+        wanted &= outgoing_recipients.c.id < before
+    if selection.states == (State.FAILED,):
+        # the index of bounces is a small one
+        wanted &= outgoing_recipients.c.bounce != literal_column("''")
+    found = connection.execute(_ENTRY.where(wanted).order_by(outgoing_recipients.c.id.desc()).limit(limit))
+    return [_entry(row) for row in found]
+
+
+def recipients_since_txn(connection: Connection, account_id: int, since: int) -> int:
+    """How many recipients an account has written to since a time."""
+    count: int = connection.execute(
+        select(func.count()).select_from(outgoing_recipients)
+        .join(outgoing, outgoing.c.id == outgoing_recipients.c.message_id)
+        .where(outgoing.c.account_id == account_id, outgoing.c.created >= since)).scalar_one()
+    return count
 
 
 def _entry(row: AnyRow) -> Entry:
@@ -142,6 +163,12 @@ def _condition(selection: Selection) -> ColumnElement[bool]:
         wanted.append(found.destination == selection.destination)
     if selection.created_before:
         wanted.append(outgoing.c.created < selection.created_before)
+    if selection.account_id is not None:
+        wanted.append(outgoing.c.account_id == selection.account_id)
+    if selection.changed_since:
+        wanted.append(found.changed >= selection.changed_since)
+    if selection.bounce:
+        wanted.append(found.bounce == selection.bounce)
     return and_(*wanted)
 
 

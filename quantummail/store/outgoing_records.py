@@ -118,6 +118,10 @@ class Settlement:
     attempt: Attempt | None
     """None: nobody was asked, the recipient only waits on."""
     delay_told: bool = False
+    bounce: str = ""
+    """What kind of failure it is, if it is one."""
+    suppress: bool = False
+    """The address is not to be written to again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +155,9 @@ class Selection:
     destination: str = ""
     states: tuple[State, ...] = (State.DUE, State.LEASED, State.HELD)
     created_before: int = 0
+    account_id: int | None = None
+    """Whose mail it is."""
+    changed_since: int = 0
+    """The state has changed at this time or later."""
+    bounce: str = ""
+    """What kind of failure it was."""

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, literal_column, or_, select, update
 
-from quantummail.store.outgoing_records import Claimed, OutgoingMessage, OutgoingRecipient, Settlement, State
+from quantummail.store.outgoing_records import (
+    Attempt,
+    Claimed,
+    OutgoingMessage,
+    OutgoingRecipient,
+    Settlement,
+    State,
+)
 from quantummail.store.prepared import Prepared
 from quantummail.store.rows import AnyRow
+from quantummail.store.suppressions import suppress_txn
 from quantummail.store.tables import attempts, outgoing, outgoing_recipients
 from quantummail.store.transaction import Transaction
+from quantummail.store.webhook_records import Webhook, events_of_settlement
+from quantummail.store.webhooks import note_txn
 
 AT_ONCE = 0
 """A `due` time that says more than now: an administrator wants it tried, even where nobody answered lately."""
@@ -21,8 +31,6 @@ LEASE = 3600
 
 MESSAGE_COLUMNS = tuple(column for column in outgoing.c if column.name != "unfinished")
 _NEW_MESSAGE = Prepared(insert(outgoing), outgoing.c.keys())
-from quantummail.store.webhook_records import Webhook, events_of_settlement
-from quantummail.store.webhooks import note_txn
 _NEW_RECIPIENT = insert(outgoing_recipients).returning(outgoing_recipients.c.id)
 _RECIPIENT_KEYS = [key for key in outgoing_recipients.c.keys() if key != "id"]  # noqa: SIM118  # a collection of columns, by position
 _ADD_RECIPIENT = Prepared(_NEW_RECIPIENT, _RECIPIENT_KEYS)
@@ -38,7 +46,7 @@ _SETTLE = Prepared(
         state=bindparam("new_state"), due=bindparam("new_due"), leased_by=_NOBODY, leased_until=_NEVER,
         attempts=outgoing_recipients.c.attempts + bindparam("tried"), delay_told=bindparam("told"),
         changed=bindparam("now"), code=bindparam("new_code"), status=bindparam("new_status"),
-        answer=bindparam("new_answer"),
+        answer=bindparam("new_answer"), bounce=bindparam("new_bounce"),
     )
 )
 _WAIT = Prepared(
@@ -109,6 +117,8 @@ class Settled:
     owner: str
     message: OutgoingMessage
     settlements: tuple[Settlement, ...]
+    webhooks: tuple[Webhook, ...] = ()
+    """Who wants to be told."""
 
 
 def settle_txn(transaction: Transaction, settled: Settled) -> bool:
@@ -117,8 +127,6 @@ def settle_txn(transaction: Transaction, settled: Settled) -> bool:
     Recipients that somebody else has claimed meanwhile, or an administrator has taken away, keep what they have.
     """
     connection = transaction.connection
-    webhooks: tuple[Webhook, ...] = ()
-    """Who wants to be told."""
     now = int(time.time())
     finished = 0
     for one in settled.settlements:
@@ -129,9 +137,13 @@ def settle_txn(transaction: Transaction, settled: Settled) -> bool:
         else:
             changed = _SETTLE.execute(connection, {
                 **key, "tried": 1, "told": one.delay_told, "now": now, "new_code": one.attempt.code,
-                "new_status": one.attempt.status, "new_answer": one.attempt.answer,
+                "new_status": one.attempt.status, "new_answer": one.attempt.answer, "new_bounce": one.bounce,
             }).rowcount
+            if changed and one.suppress:
+                suppress_txn(connection, one.recipient.address, _words(one.attempt), settled.message.id)
         finished += bool(changed) and not one.state.open
+        if changed and settled.webhooks:
+            note_txn(connection, events_of_settlement(settled.webhooks, settled.message, one))
     tried = [one for one in settled.settlements if one.attempt is not None]
     if tried:
         _NEW_ATTEMPT.execute_many(connection, [_attempt_row(one) for one in tried])
@@ -140,10 +152,12 @@ def settle_txn(transaction: Transaction, settled: Settled) -> bool:
     return finish_txn(connection, settled.message.id, finished)
 
 
+def _words(attempt: Attempt) -> str:
+    return " ".join(filter(None, (str(attempt.code), attempt.status, attempt.answer)))
+
+
 def finish_txn(connection: Connection, message_id: str, count: int) -> bool:
     """So many recipients have found their end; whether they were the last ones."""
-        if changed and settled.webhooks:
-            note_txn(connection, events_of_settlement(settled.webhooks, settled.message, one))
     return _FINISHED.execute(connection, {"which": message_id, "count": count}).scalar_one_or_none() == 0
 
 

@@ -50,8 +50,8 @@ from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
 from quantummail.store.threads import Inline, Threads
 from quantummail.store.tls_results import TlsResults
-
 from quantummail.store.webhooks import Webhooks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -103,6 +103,7 @@ class Store:
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)
         self.aliases = Aliases(self.database)
+        self.suppressions = self.outgoing.suppressions
         self.dkim_keys = DkimKeys(self.database)
         self.sts_policies = StsPolicies(self.database)
         self.tls_results = TlsResults(self.database)

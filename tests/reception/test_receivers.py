@@ -22,6 +22,7 @@ from quantummail.message.ids import new_id
 from quantummail.message.srs import Rewriting
 from quantummail.queue.queue import Queue
 from quantummail.reception.hops import has_looped
+from quantummail.reception.limits import Limits, SendingLimits
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
 from quantummail.reception.onward import Onward
 from quantummail.reception.submission import SubmissionReceiver
@@ -89,8 +90,12 @@ class ReceptionCase(SynchronousTestCase):
         self.mx = MXReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
         self.lmtp = LMTPReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
         self.submission = SubmissionReceiver(
-            self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS)
+            self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS, self.limits())
         self.client = STRANGER
+
+    def limits(self, limits: SendingLimits = SendingLimits()) -> Limits:  # noqa: B008  # a frozen value
+        """What users may send."""
+        return Limits(limits, self.clock, self.store.outgoing.recipients_since)
 
     def queued(self, destination: str) -> list[Claimed]:
         """What waits for a destination."""
@@ -374,7 +379,8 @@ class SubmissionTests(ReceptionCase):
         """The log is told which listener it was."""
         for name in ("submission", "submissions"):
             receiver = SubmissionReceiver(
-                self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS, name)
+                self.store, self.delivery, self.onward, cast("Authenticator", self.logins), SETTINGS,
+                self.limits(), name)
             self.login(receiver=receiver)
             self.assertEqual(self.logins.where, Peer(name, "192.0.2.1", "c1", None, self.end))
 

@@ -309,6 +309,49 @@ class AdministrationTests(QueueTestCase):
         self.assertEqual((attempt.host, attempt.code), ("mx.a.test", 250))
 
 
+class OutcomeTests(QueueTestCase):
+    """What became of recipients, for those who ask later."""
+
+    def end(self, address: str, state: State, bounce: str = "", *, suppress: bool = False) -> Claimed:
+        """One recipient's fate."""
+        (claimed,) = self.accept(address, at_once=True)
+        code = 250 if state is State.DELIVERED else 550
+        attempt = Attempt(int(time.time()), 12, "mx.a.test", "192.0.2.1", "", "", "RCPT TO", code, "5.1.1", "words")
+        now(self.queue.settle(Settled(self.queue.owner, claimed.message, tuple(
+            Settlement(one, state, 0, attempt, bounce=bounce, suppress=suppress) for one in claimed.recipients))))
+        return claimed
+
+    def test_lists(self) -> None:
+        """Delivered and bounced ones, the newest first, a page after the other, with codes, words and time."""
+        for address in ("a@a.test", "b@a.test", "c@a.test"):
+            self.end(address, State.DELIVERED)
+        self.end("x@a.test", State.FAILED, "hard")
+        self.end("y@a.test", State.FAILED, "soft")
+        first, second = now(self.queue.delivered(limit=2))
+        self.assertEqual([first.recipient.address, second.recipient.address], ["c@a.test", "b@a.test"])
+        self.assertEqual((first.recipient.code, first.recipient.answer), (250, "words"))
+        (last,) = now(self.queue.delivered(limit=2, before=second.recipient.id))
+        self.assertEqual(last.recipient.address, "a@a.test")
+        self.assertEqual([(one.recipient.address, one.recipient.bounce) for one in now(self.queue.bounced())],
+                         [("y@a.test", "soft"), ("x@a.test", "hard")])
+        self.assertEqual(len(now(self.queue.bounced(bounce="hard"))), 1)
+        self.assertEqual(now(self.queue.bounced(since=int(time.time()) + 100)), [])
+        self.assertEqual(now(self.queue.delivered(account_id=7)), [])
+
+    def test_suppressed(self) -> None:
+        """An address that does not exist is suppressed in the same transaction, with the words of its server."""
+        self.queue.suppressions.keep = 1000
+        claimed = self.end("x@a.test", State.FAILED, "hard", suppress=True)
+        found = now(self.queue.suppressions.find("x@a.test"))
+        assert found is not None
+        self.assertEqual((found.reason, found.message_id), ("550 5.1.1 words", claimed.message.id))
+
+    def test_count(self) -> None:
+        """Recipients of an account since a time; others' do not count."""
+        self.accept("a@a.test", "b@a.test")
+        self.assertEqual(now(self.queue.recipients_since(1, 0)), 0)
+
+
 class PurgeTests(QueueTestCase):
     """What ended long ago."""
 

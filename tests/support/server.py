@@ -31,6 +31,7 @@ _GENEROUS: Mapping[str, Mapping[str, str]] = {
     **{name: {"max_connections_per_client": "0"} for name in LISTENERS},
     "pop3": {"max_connections_per_client": "0", "max_connections_per_minute": "0"},
     "pop3s": {"max_connections_per_client": "0", "max_connections_per_minute": "0"},
+    "limits": {"mails_per_minute_per_sender": "0", "mails_per_minute": "0"},
 }
 
 # Sections that decide what the commands make
@@ -210,6 +211,7 @@ class RunningServer:
         }
         for name, port in self.ports.items():
             sections[name] = {"listen": f"127.0.0.1:{port}", **_GENEROUS[name]}
+        sections["limits"] = {**_GENEROUS["limits"]}
         sections["lmtp"]["listen"] += f", unix:{self.lmtp_socket}"
         for name, keys in settings.items():
             sections.setdefault(name, {}).update(keys)
