@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 class CheckConfig(Command):
-    """Tell everything that is wrong with the configuration, or that nothing is."""
+    """Tell everything that is wrong with the configuration, or that nothing is.
+
+    With --network also what other servers may hold against the addresses that mail goes out from.
+    """
+
+    synopsis = "[--network]"
+    optFlags = [["network", None, "Ask DNS for the names of the addresses that mail goes out from."]]
 
     def run(self) -> int:
         """Read it; errors are raised with all of them."""
@@ -30,6 +36,11 @@ class CheckConfig(Command):
         _check_routes(config)
         for warning in [*config.warnings, *_check_certificates(config), *capabilities.doubts(config)]:
             warn(warning)
+        if self["network"]:
+            from quantummail.cli.network import sources_doubts
+
+            for warning in sources_doubts(config):
+                warn(f"[sending] {warning}")
         for name, section in config.listeners().items():
             say(f"{name}: {', '.join(map(str, section.listen))}")
         say(f"{self.config_path} is in order")
@@ -38,10 +49,15 @@ class CheckConfig(Command):
 
 def _check_routes(config: Config) -> None:
     """Raises ConfigError for what `serve` would refuse."""
-    if config.sending.routes or config.sending.credentials is not None:
+    sending = config.sending
+    if sending.routes or sending.credentials is not None:
         from quantummail.service.outbound import read_rules  # loads everything that sends
 
         read_rules(config)
+    if sending.sources or sending.ipv4 or sending.ipv6:
+        from quantummail.service.outbound_sources import read_sources
+
+        read_sources(config)
 
 
 def _check_certificates(config: Config) -> list[str]:

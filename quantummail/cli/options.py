@@ -16,8 +16,8 @@ from quantummail.cli.dkim import DkimGroup
 from quantummail.cli.maintenance import Reindex, Version
 from quantummail.cli.queue import QueueGroup
 from quantummail.cli.record import Record
-from quantummail.cli.webhook import WebhookGroup
 from quantummail.cli.suppressions import SuppressionGroup
+from quantummail.cli.webhook import WebhookGroup
 from quantummail.cli.why import Why
 
 

@@ -107,8 +107,22 @@ class SendingSection:
         "smarthost for everything is `* submission://user@relay.example`."))
     credentials: Path | None = key(values.OPTIONAL_PATH, "", (
         "A file with `user@host password` in each line, for the targets of `routes`; readable by us alone."))
-    ipv4: str = key(values.ADDRESS, "", "The local address that mail goes out from; empty: what the system chooses.")
+    ipv4: str = key(values.ADDRESS, "", (
+        "The local address that mail goes out from, if nothing else is said; empty: what the system chooses."))
     ipv6: str = key(values.ADDRESS, "", "The same for IPv6.")
+    sources: tuple[str, ...] = key(values.SOURCES, "", (
+        "Other local addresses, and whose mail goes out from them: `pattern name address`, with a second address for "
+        "the other family; the first that applies counts. A pattern is a domain, `.domain` for everything below it, an "
+        "address, or `*`, and is about the sender, with `to` in front about the recipient. The name is what is said "
+        "there (EHLO): the PTR record of the address should say the same."))
+    source_url: str = key(values.URL, "", (
+        "A web service that is asked where a message goes out from, with sender, recipient and domain; "
+        "docs/operations.rst tells how. Where it does not answer, or names an address that this machine has not, it is "
+        "as if it were not there."))
+    source_timeout: float = key(values.DURATION, "5s", "How long it may take.")
+    source_retries: int = key(values.COUNT, "3", "How often it is asked again.")
+    source_remembered_for: float = key(values.DURATION, "5m", (
+        "How long its answer holds for mail from the same sender to the same domain."))
     family: str = key(values.one_of("any", "ipv4", "ipv6"), "any", (
         "Which addresses of mail hosts are tried: any begins with IPv6."))
     port: int = key(values.PORT, "25", "The port of other servers; another one than 25 is for test networks.")

@@ -359,6 +359,7 @@ ENDPOINTS = Kind(
     "`address:port`, `[IPv6 address]:port`, `unix:/path`, `systemd` or `fd:NAME`, separated by commas",
     _endpoints)
 SERVERS = Kind("addresses of resolvers, `address` or `address:port`, separated by commas, or empty", _servers)
+SOURCES = Kind("`pattern name address` or `to pattern name address`, separated by commas", _rules)
 RULES = Kind("`pattern target` or `from pattern target`, separated by commas", _rules)
 GRANTS = Kind("`user address`, `user @domain` or `user *`, separated by commas, or empty", _grants)
 ADDRESS = Kind("an IP address, or empty", _address)

@@ -46,6 +46,12 @@ class Source:
         """The local address for going to `address`; None for what the system chooses."""
         return (self.ipv6 if ":" in address else self.ipv4) or None
 
+    def reachable(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Those that can be reached from here: who has addresses of his own does not come from others, if he can."""
+        if not self.ipv4 and not self.ipv6:
+            return candidates
+        return [one for one in candidates if self.bind(one.address) is not None] or candidates
+
 
 class Sources(Protocol):
     """Chooses where a message comes from."""
@@ -111,7 +117,7 @@ class RemoteDelivery:
         except NoWay as error:
             # what one sender demands is no reason to leave the destination alone
             return trying.end(error.reply, error.fate, reached=error.fate is Fate.FAILED or demand is Demand.REQUIRED)
-        return await self._deliver_to(trying, route, candidates, source, place, content)
+        return await self._deliver_to(trying, route, source.reachable(candidates), source, place, content)
 
     async def _deliver_to(
         self, trying: _Trying, route: Route, candidates: Sequence[Candidate], source: Source, place: tuple[Any, ...],
@@ -154,10 +160,11 @@ class RemoteDelivery:
                     lmtp=route.lmtp, wrapped=route.wrapped, patience=self._settings.patience,
                     authorities=self._settings.authorities)
             except Refused as refused:
-                trying.failed(refused.reply, refused.to)
+                trying.failed(refused.reply, refused.to, bind or "")
                 return None
             except ConnectionFailed as failed:
-                trying.failed(RemoteReply(400, "4.7.5" if failed.tls else "4.4.1", str(failed)), failed.to)
+                trying.failed(RemoteReply(400, "4.7.5" if failed.tls else "4.4.1", str(failed)), failed.to,
+                              bind or "")
                 if failed.tls:
                     self._hosts.tls_failed(candidate, bind, failed.result, str(failed))
                 if not failed.tls or route.wrapped:
@@ -201,24 +208,26 @@ class _Trying:
         self.maybe_sent = False
         self._step = ""
         self._tls = ""
+        self._source = ""
         self._at = at
         self._began = began
         self._slowed = False
 
-    def failed(self, reply: RemoteReply, step: str) -> None:
-        """An address did not do."""
-        self.failure, self._step = reply, step
+    def failed(self, reply: RemoteReply, step: str, source: str) -> None:
+        """An address did not do; `source`: where we came from, if that was not left to the system."""
+        self.failure, self._step, self._source = reply, step, source
         self._slowed = self._slowed or reply.code in _SLOWED
 
     def connected(self, client: SMTPClient) -> None:
         """An address did."""
         self._tls = str(client.tls or "")
+        self._source = client.source
         if self.candidate is None:
             self.candidate = Candidate(client.offer.name, "", 0, Protection())
 
     def forget(self) -> None:
         """As if nothing had been tried."""
-        self.candidate, self._tls = None, ""
+        self.candidate, self._tls, self._source = None, "", ""
 
     def answered(
         self, batch: Sequence[OutgoingRecipient], answers: Sequence[Answer], client: SMTPClient
@@ -255,7 +264,8 @@ class _Trying:
         where = self.candidate
         attempt = Attempt(
             self._at, int((time.monotonic() - self._began) * 1000), where.hostname if where is not None else "",
-            where.address if where is not None else "", "", self._tls, step, reply.code, reply.status, reply.text,
+            where.address if where is not None else "", self._source, self._tls, step, reply.code, reply.status,
+            reply.text,
             self.maybe_sent and fate is Fate.DEFERRED,
         )
         return Result(one, fate, attempt, relayed)

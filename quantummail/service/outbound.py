@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from twisted.internet.defer import Deferred
+
 from quantummail.config import ConfigError, Problem
 from quantummail.delivery.forwarding import Forwarding
 from quantummail.delivery.hosts import Hosts
 from quantummail.delivery.local_names import AliasFile, LocalNames
 from quantummail.delivery.queued import QueuedDelivery
-from quantummail.delivery.remote import RemoteDelivery, RemoteSettings, Source
+from quantummail.delivery.remote import RemoteDelivery, RemoteSettings
 from quantummail.delivery.route import BadRoute, Routes, Rule, parse_credentials, parse_rule
 from quantummail.delivery.signing import Signing
 from quantummail.dns.resolver import Resolver
@@ -20,6 +22,7 @@ from quantummail.queue.bounces import Bounces
 from quantummail.queue.queue import Queue, QueueDeliveries
 from quantummail.queue.schedule import Schedule
 from quantummail.queue.worker import QueueSettings, Worker
+from quantummail.service.outbound_sources import sources, warn_of_doubts
 from quantummail.service.outbound_tls import OutboundTls
 from quantummail.service.outbound_webhooks import webhook_requests
 from quantummail.store.sealed import Seal, secret_key
@@ -54,7 +57,7 @@ class Outbound:
             self.resolver, self._tls.policies, port=sending.port, family=cast("Family", sending.family),
             literals=sending.address_literals, ours=_ourselves(hostname))
         self._remote = RemoteDelivery(
-            reactor, hosts, _OneSource(Source(hostname, sending.ipv4, sending.ipv6)), RemoteSettings(
+            reactor, hosts, sources(config, reactor, self.resolver), RemoteSettings(
                 connections_per_operator=sending.connections_per_operator,
                 messages_per_connection=sending.messages_per_connection, idle=sending.idle))
         schedule = _schedule(config)
@@ -62,6 +65,7 @@ class Outbound:
             self.queue, store.outgoing, routes, QueuedDelivery(store, self.forwarding, self.names), self._remote)
         bounces = Bounces(hostname, store.outgoing, schedule, lambda address: self.queue.destination("", address))
         self.worker = Worker(reactor, store.outgoing, deliveries, bounces, schedule, _queue_settings(config))
+        self._config = config
         self._webhooks = webhook_requests(config, store, reactor, self.resolver, seal)
         self._patience = config.server.stop_after
 
@@ -69,6 +73,8 @@ class Outbound:
         """Begin to send. The store is started."""
         # before anything happens that somebody is to be told of
         await self._webhooks.start()
+        # nobody waits for what is only advice
+        Deferred.fromCoroutine(warn_of_doubts(self._config, self.resolver))
         self.worker.start()
         self.queue.worker = self.worker
         self._tls.start()
@@ -80,17 +86,6 @@ class Outbound:
         await self._remote.stop()
         await self._tls.stop()
         await self._webhooks.stop()
-
-
-class _OneSource:
-    """The same source for all mail."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    async def choose(self, _sender: str, _recipient: str, _domain: str) -> Source:
-        """It."""
-        return self._source
 
 
 def resolver_of(config: Config, reactor: Any) -> Resolver:

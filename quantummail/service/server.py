@@ -20,6 +20,7 @@ from quantummail.config import ConfigError
 from quantummail.service.listeners import CannotListen, Listener, open_all
 from quantummail.service.lock import DataLock, Locked
 from quantummail.service.outbound import read_rules
+from quantummail.service.outbound_sources import read_sources
 from quantummail.service.parts import Parts
 from quantummail.service.refusal import EX_CONFIG, EX_TEMPFAIL, StartRefused
 from quantummail.service.systemd import Notifier, inherited_sockets
@@ -121,6 +122,7 @@ class QuantumMailService(MultiService):
         # passwords for relays are read as who we are from now on
         try:
             read_rules(self.config)
+            read_sources(self.config)
         except ConfigError as error:
             raise self._refused(EX_CONFIG, str(error)) from None
 

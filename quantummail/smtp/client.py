@@ -92,6 +92,8 @@ class SMTPClient(TwistedProtocol):
         self.offer = Offer()
         """What the other server said it can do."""
         self.tls: TlsState | None = None
+        self.source = ""
+        """Our address."""
         self.transactions = 0
         self.usable = True
         """Whether another message can be sent."""
@@ -120,6 +122,8 @@ class SMTPClient(TwistedProtocol):
             await connectProtocol(wrapClientTLS(tls, endpoint) if wrapped else endpoint, client)
         except (ConnectError, ConnectTimeout, CancelledError, OSError) as error:
             raise ConnectionFailed(f"no connection to {address}:{port}: {_reason(error)}", "connect") from error
+        assert client.transport is not None
+        client.source = getattr(client.transport.getHost(), "host", "")
         try:
             await client._begin(tls, name, protection, login, wrapped=wrapped)
         except BaseException:

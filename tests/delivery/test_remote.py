@@ -55,6 +55,7 @@ class FakeClient:
     """A connection whose other side follows a script."""
 
     tls = None
+    source = "192.0.2.77"
 
     def __init__(self, script: Script, offer: Offer) -> None:
         self.script = script
