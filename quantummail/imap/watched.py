@@ -154,13 +154,14 @@ class Watched:
 
     def _events_in(self, box: Mailbox, subscribed: Collection[str]) -> Event:
         """What is to be told of a mailbox: of those that may only be seen, not what is in them (RFC 5465 section 7)."""
-        events = self._events(box.name, subscribed)
+        events = self._events(box.name, subscribed, personal=not box.owner)
         return events if "r" in box.rights else events & ~(Event.MESSAGES | Event.MAILBOX_METADATA_CHANGE)
 
-    def _events(self, name: str, subscribed: Collection[str]) -> Event:
+    def _events(self, name: str, subscribed: Collection[str], *, personal: bool | None = None) -> Event:
         found = Event.NONE
+        personal = not is_below(name) if personal is None else personal
         for group in self._groups:
-            if group.events & ~found and group.filter.matches(name, subscribed, personal=not is_below(name)):
+            if group.events & ~found and group.filter.matches(name, subscribed, personal=personal):
                 found |= group.events
         return found
 
