@@ -28,6 +28,8 @@ class Sink(socketserver.ThreadingTCPServer):
         self.lock = threading.Lock()
         self.taken: Counter[tuple[str, str]] = Counter()
         self.asked: Counter[str] = Counter()
+        self.busy = False
+        """Whether everything is refused for now."""
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         self._thread.start()
 
@@ -41,6 +43,8 @@ class Sink(socketserver.ThreadingTCPServer):
         with self.lock:
             self.asked[recipient] += 1
             first = self.asked[recipient] == 1
+        if self.busy:
+            return b"451 4.3.2 busy\r\n"
         if recipient.startswith("no"):
             return b"550 5.1.1 nobody here\r\n"
         return b"451 4.3.0 later\r\n" if recipient.startswith("later") and first else b"250 2.1.5 ok\r\n"
