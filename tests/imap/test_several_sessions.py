@@ -190,9 +190,9 @@ class Sessions(RuleBasedStateMachine):
         condition = "" if since is None else f"(UNCHANGEDSINCE {since}) "
         answer = client.command(f"a {'UID ' * uid}STORE {number if uid else place + 1} {condition}{sign}FLAGS"
                                 f"{'.SILENT' * silent} ({' '.join(flags)})")
-        if silent and place < len(client.uids) and client.uids[place] == number:
-            # which of the flags could be set is not told
-            client.flags[place] = None
+        if silent and number in client.uids:
+            # which of the flags could be set is not told; numbers may have changed
+            client.flags[client.uids.index(number)] = None
         self.stored(client, answer, number, uid=uid, silent=silent, since=since, sign=sign, flags=flags)
 
     def stored(
