@@ -16,7 +16,7 @@ from quantummail.delivery.outcome import Delivered, Fate, Result
 from quantummail.message.address import Address
 from quantummail.message.envelope import Recipient, Sender
 from quantummail.smtp.client import ConnectionFailed, SMTPClient
-from quantummail.smtp.client_session import Answer, OutgoingMail, Patience, Refused
+from quantummail.smtp.client_session import NEEDS_REQUIRETLS, Answer, OutgoingMail, Patience, Refused
 from quantummail.smtp.remote import RemoteReply
 from quantummail.store.outgoing_records import Attempt
 from quantummail.tls.outbound import Mode, Protection
@@ -100,10 +100,11 @@ class RemoteDelivery:
 
     async def deliver(self, route: Route, claimed: Claimed, content: Content) -> Delivered:
         """Try once, for all recipients; never raises for what another server does."""
-        trying = _Trying(claimed, int(time.time()), time.monotonic())
         message = claimed.message
+        # behind a unix socket is this machine: nobody can listen there, and nobody offers TLS
+        demand = Demand.of(message) if not route.host.startswith("/") else Demand.USUAL
+        trying = _Trying(claimed, int(time.time()), time.monotonic(), demand)
         source = await self._sources.choose(message.sender, claimed.recipients[0].address, route.name)
-        demand = Demand.of(message)
         place = (route.name, source, demand)
         client = self._connections.take(place)
         if client is not None:
@@ -137,7 +138,7 @@ class RemoteDelivery:
                 done = self._done(trying, place, client)
                 break
             else:
-                done = trying.end(trying.failure, Fate.DEFERRED, reached=trying.claimed.message.require_tls)
+                done = trying.end(trying.failure, trying.fate, reached=trying.demand is Demand.REQUIRED)
         finally:
             self._operators.leave(operator, good=done is not None and done.reached,
                                   slowed=done is not None and done.slowed)
@@ -173,6 +174,11 @@ class RemoteDelivery:
                 if protection is candidate.protection:
                     # else it was told already that TLS has failed
                     self._hosts.tls_connected(candidate, bind, client.tls)
+                if trying.demand is Demand.REQUIRED and "REQUIRETLS" not in client.offer:
+                    # RFC 8689 4.2.1: another host may know it
+                    trying.failed(NEEDS_REQUIRETLS, "EHLO", bind or "")
+                    await client.quit()
+                    return None
                 return client
         return None
 
@@ -181,7 +187,7 @@ class RemoteDelivery:
         while trying.pending and client.usable:
             batch = trying.pending[: client.offer.most_recipients or _RECIPIENTS]
             reused = client.transactions > 0
-            answers = await client.send(_mail(trying.claimed, batch), content)
+            answers = await client.send(_mail(trying, batch), content)
             trying.maybe_sent = client.maybe_sent
             if reused and not trying.results and all(_is_dead(answer) for answer in answers) and not client.maybe_sent:
                 return False
@@ -199,12 +205,14 @@ class RemoteDelivery:
 class _Trying:
     """One try while it goes on."""
 
-    def __init__(self, claimed: Claimed, at: int, began: float) -> None:
+    def __init__(self, claimed: Claimed, at: int, began: float, demand: Demand) -> None:
         self.claimed = claimed
+        self.demand = demand
         self.pending = list(claimed.recipients)
         self.results: list[Result] = []
         self.candidate: Candidate | None = None
         self.failure = RemoteReply(400, "4.4.1", "no mail host could be reached")
+        self._others = False
         self.maybe_sent = False
         self._step = ""
         self._tls = ""
@@ -215,8 +223,15 @@ class _Trying:
 
     def failed(self, reply: RemoteReply, step: str, source: str) -> None:
         """An address did not do; `source`: where we came from, if that was not left to the system."""
+        # final only where every host was reached, and none knows REQUIRETLS
+        self._others = self._others or reply is not NEEDS_REQUIRETLS
         self.failure, self._step, self._source = reply, step, source
         self._slowed = self._slowed or reply.code in _SLOWED
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of it when no host takes it."""
+        return Fate.FAILED if self.failure is NEEDS_REQUIRETLS and not self._others else Fate.DEFERRED
 
     def connected(self, client: SMTPClient) -> None:
         """An address did."""
@@ -271,12 +286,13 @@ class _Trying:
         return Result(one, fate, attempt, relayed)
 
 
-def _mail(claimed: Claimed, batch: Sequence[OutgoingRecipient]) -> OutgoingMail:
-    message = claimed.message
+def _mail(trying: _Trying, batch: Sequence[OutgoingRecipient]) -> OutgoingMail:
+    message = trying.claimed.message
     sender = Address.parse(message.sender) if message.sender else None
     return OutgoingMail(
         Sender(sender, message.size, message.body, message.smtputf8, message.ret, message.envid),
-        tuple(Recipient(Address.parse(one.address), one.notify, one.orcpt) for one in batch), message.require_tls)
+        tuple(Recipient(Address.parse(one.address), one.notify, one.orcpt) for one in batch),
+        trying.demand is Demand.REQUIRED)
 
 
 def _fate(reply: RemoteReply) -> Fate:

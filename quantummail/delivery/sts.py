@@ -30,6 +30,8 @@ _MOST_OCTETS = 64 * 1024
 # RFC 8461 3.3: after a fetch that failed
 _LEAVE_ALONE = 300.0
 _FRESH = 86_400
+# Expired policies are kept for a while: the administrator may want to see them
+_KEEP = 7 * 86_400
 _MOST_REMEMBERED = 10_000
 
 
@@ -69,6 +71,7 @@ class StsDiscovery:
         self._failed: OrderedDict[tuple[str, str], tuple[float, Discovered]] = OrderedDict()
         self._fetching: dict[str, list[Deferred[Discovered]]] = {}
         self._refreshing: set[Deferred[Discovered]] = set()
+        self._next_purge = 0.0
 
     async def of(self, domain: str) -> Discovered:
         """A domain's policy now. Raises StoreError: it is unknown whether we knew one."""
@@ -163,6 +166,9 @@ class StsDiscovery:
         self._remember(domain, known)
         try:
             await self._store.put(known)
+            if now >= self._next_purge:
+                self._next_purge = now + _FRESH
+                await self._store.purge(now - _KEEP)
         except StoreError as error:
             # it holds all the same, as long as we run
             self.log.error("the MTA-STS policy of {domain} cannot be kept: {reason}", domain=domain, reason=str(error))

@@ -111,8 +111,8 @@ _TOO_BIG = RemoteReply(552, "5.3.4", "The message is larger than the other serve
 _NEEDS_8BIT = RemoteReply(554, "5.6.3", "The message has 8-bit octets, and the other server takes none")
 _NEEDS_UTF8 = RemoteReply(553, "5.6.7", "The message needs SMTPUTF8, and the other server does not know that")
 _NEEDS_BINARY = RemoteReply(554, "5.6.3", "The message is binary, and the other server does not take that")
-_NEEDS_REQUIRETLS = RemoteReply(550, "5.7.30", "The message requires TLS all the way, and the other server "
-                                "does not promise that")
+NEEDS_REQUIRETLS = RemoteReply(550, "5.7.30", "The message requires TLS all the way, and the other server "
+                               "does not promise that")
 _NO_LOGIN = RemoteReply(535, "5.7.4", "The server takes none of the ways to log in that we know")
 
 _OUTSIDE_XTEXT = re.compile(r"[^!-*,-<>-~]")
@@ -220,7 +220,7 @@ def _obstacle(offer: Offer, mail: OutgoingMail, *, encrypted: bool) -> RemoteRep
     """Why it is no use to begin."""
     sender = mail.sender
     if mail.require_tls and not (encrypted and "REQUIRETLS" in offer):
-        return _NEEDS_REQUIRETLS
+        return NEEDS_REQUIRETLS
     if offer.size and sender.size > offer.size:
         return _TOO_BIG
     if sender.smtputf8 and "SMTPUTF8" not in offer:

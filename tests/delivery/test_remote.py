@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -243,6 +244,48 @@ class AnswerTests(DeliveringTestCase):
         self.setUp()
         self.offer = Offer("mx", True, frozenset({"DSN"}))
         self.assertFalse(self.deliver().results[0].relayed)
+
+
+class RequireTlsTests(DeliveringTestCase):
+    """Messages with REQUIRETLS (RFC 8689)."""
+
+    def deliver(self, *names: str, route: Route | None = None) -> Delivered:
+        """Try once."""
+        claimed = self.claimed(*names)
+        claimed = replace(claimed, message=replace(claimed.message, require_tls=True))
+        return now(self.delivery.deliver(route or Route(Way.MX, "a.test"), claimed, Octets()))
+
+    def test_known(self) -> None:
+        """A host that knows it gets it with the message."""
+        seen: list[bool] = []
+
+        def take(mail: OutgoingMail) -> Sequence[Answer]:
+            seen.append(mail.require_tls)
+            return good(mail)
+
+        self.offer = Offer("mx", True, frozenset({"REQUIRETLS"}))
+        self.scripts["192.0.2.1"] = take
+        self.assertEqual(self.told(self.deliver()), [("bob", "delivered", 250)])
+        self.assertEqual((seen, self.asked), ([True], [("192.0.2.1", Mode.VERIFY)]))
+
+    def test_unknown(self) -> None:
+        """Where no host knows it that is final; the destination is not to be blamed."""
+        delivered = self.deliver()
+        self.assertEqual((self.told(delivered), delivered.reached), ([("bob", "failed", 550)], True))
+        self.assertEqual([address for address, _ in self.asked], ["192.0.2.1", "192.0.2.2"])
+        self.assertTrue(all(client.ended for client in self.clients))
+
+    def test_unreached(self) -> None:
+        """Where one could not be reached, it may know it."""
+        self.scripts["192.0.2.1"] = ConnectionFailed("refused", "connect")
+        self.assertEqual(self.told(self.deliver()), [("bob", "deferred", 550)])
+
+    def test_on_this_machine(self) -> None:
+        """Behind a unix socket nobody can listen."""
+        rule = parse_rule("* lmtp:/run/lmtp", {})
+        assert rule.route is not None
+        route = Routes([rule]).route(rule.route.name)
+        self.assertEqual(self.told(self.deliver(route=route)), [("bob", "delivered", 250)])
 
 
 class ReuseTests(DeliveringTestCase):
