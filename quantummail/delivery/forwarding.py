@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 Enqueue = Callable[[OutgoingMessage, Sequence[OutgoingRecipient], bytes, "SpooledBody", int], Awaitable[None]]
 """Keeps a message for recipients: `heading` and what of the body comes behind an offset. Completes what it needs."""
 _PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the sender of a message wants to hear of it, which goes along with it (RFC 3461 5.2.7)."""
+
+    ret: str = ""
+    envid: str = ""
+    notify: frozenset[str] = frozenset()
+    orcpt: str = ""
+
+
+_NONE = Wishes()
 
 
 class Forwarding:
@@ -66,22 +80,24 @@ class Forwarding:
         return True
 
     async def forward(
-        self, message: OutgoingMessage, alias: Address, targets: Sequence[str], content: Content
+        self, message: OutgoingMessage, recipient: OutgoingRecipient, targets: Sequence[str], content: Content
     ) -> None:
-        """Hand a queued message on to where an address of ours leads."""
+        """Hand a queued message on to where its recipient, an address of ours, leads."""
         if not targets:
             return
         body = await self._spooled(content, message.size)
         try:
             sender = Address.parse(message.sender) if message.sender else None
+            wishes = Wishes(message.ret, message.envid, recipient.notify, recipient.orcpt)
             await self.to_targets(
-                sender, alias, targets, b"", body, body_start=0, of=message.id, require_tls=message.require_tls)
+                sender, Address.parse(recipient.address), targets, b"", body, body_start=0, of=message.id,
+                require_tls=message.require_tls, wishes=wishes)
         finally:
             body.discard()
 
     async def to_targets(
         self, sender: Address | None, alias: Address, targets: Sequence[str], heading: bytes, body: SpooledBody,
-        *, body_start: int, of: str, require_tls: bool,
+        *, body_start: int, of: str, require_tls: bool, wishes: Wishes = _NONE,
     ) -> None:
         """Hand a message on under a reverse-path of ours; `of`: the id under which it came, for the log."""
         rewritten = None if sender is None else self._rewriting.forward(sender, alias.domain, time.time())
@@ -92,23 +108,22 @@ class Forwarding:
         ).encode()
         await self.hand_on(
             rewritten, tuple(map(Address.parse, targets)), f"forward:{alias}", trace + heading, body,
-            body_start=body_start, of=of, require_tls=require_tls, original=alias)
+            body_start=body_start, of=of, require_tls=require_tls, original=alias, wishes=wishes)
 
     async def hand_on(
         self, sender: Address | None, to: Sequence[Address], lane: str, heading: bytes, body: SpooledBody,
-        *, body_start: int, of: str, require_tls: bool, original: Address | None = None,
+        *, body_start: int, of: str, require_tls: bool, original: Address | None = None, wishes: Wishes = _NONE,
     ) -> None:
         """Enqueue a message of ours that is made of another."""
         reverse_path = str(sender) if sender is not None else ""
+        orcpt = wishes.orcpt or (_orcpt(original) if original is not None else "")
         recipients = [
-            OutgoingRecipient(
-                0, str(one), await self._destination(reverse_path, one),
-                orcpt=f"rfc822;{original}" if original is not None and str(original).isascii() else "")
+            OutgoingRecipient(0, str(one), await self._destination(reverse_path, one), wishes.notify, orcpt)
             for one in to
         ]
         message = OutgoingMessage(
             new_id(), None, lane, "forward", reverse_path, len(heading) + body.size - body_start,
-            require_tls=require_tls, created=int(time.time()))
+            require_tls=require_tls, ret=wishes.ret, envid=wishes.envid, created=int(time.time()))
         await self._enqueue(message, recipients, heading, body, body_start)
         if self._journey is not None:
             self._journey.made(of, message.id, "handed on", {
@@ -121,3 +136,8 @@ class Forwarding:
         for start in range(0, size, _PIECE):
             await body.write(await content.read(start, min(start + _PIECE, size)))
         return body
+
+
+def _orcpt(address: Address) -> str:
+    # RFC 3461 4.2, RFC 6533 3: whom the sender knows
+    return f"{'rfc822' if str(address).isascii() else 'utf-8'};{address}"

@@ -54,7 +54,7 @@ class QueuedDelivery:
             found = await self._directory.resolve(address.local_part, address.domain)
             if not found.known:
                 return _unknown(found)
-            await self._forwarding.forward(claimed.message, address, found.remote, content)
+            await self._forwarding.forward(claimed.message, recipient, found.remote, content)
             await self._store_for(claimed, recipient, found, content)
         except OverQuota as error:
             return 452, "4.2.2", str(error)

@@ -160,4 +160,8 @@ class LMTPReceiver(MXReceiver):
             for recipient, targets in self._recipients.forwards.items()
         }
         replies = self._recipients.replies(envelope, outcomes, others)
+        good = [one for one, reply in zip(envelope.recipients, replies, strict=True) if reply.positive]
+        here = self._recipients.here(envelope)
+        # RFC 3461 5.2.3: whoever hands over here knows its senders. Strangers on port 25 may have forged theirs
+        await self._onward.receipt(envelope, [one for one in good if one in here], await body.head(64 * 1024))
         return replies, [*outcomes, *others.values()]

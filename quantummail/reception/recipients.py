@@ -89,6 +89,10 @@ class Recipients:
             union.update(self._targets.get(recipient, {}))
         return union
 
+    def here(self, envelope: Envelope) -> list[Recipient]:
+        """Recipients with a mailbox of ours."""
+        return [one for one in envelope.recipients if self._targets.get(one)]
+
     def replies(
         self, envelope: Envelope, outcomes: Sequence[Outcome], others: Mapping[Recipient, Outcome]
     ) -> list[Reply]:

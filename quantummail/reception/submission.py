@@ -203,6 +203,7 @@ class SubmissionReceiver:
         reply = reply_for(envelope.id, outcomes)
         if reply.positive:
             self._counted = 0
+            await self._onward.receipt(envelope, self._recipients.here(envelope), header)
         self._journal.done(envelope, body.size, header, [reply], outcomes)
         return reply
 

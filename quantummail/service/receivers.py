@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantummail.delivery.local import LocalDelivery
+from quantummail.queue.receipts import Receipts
 from quantummail.reception.limits import Limits, SendingLimits
 from quantummail.reception.local import LocalReceiver, LocalSettings
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
@@ -35,7 +36,8 @@ class Receivers:
             SendingLimits(config.limits.mails_per_minute_per_sender, config.limits.mails_per_minute,
                           config.limits.recipients_per_day),
             clock, store.outgoing.recipients_since)
-        self._onward = Onward(outbound.queue, outbound.forwarding)
+        self._onward = Onward(
+            outbound.queue, outbound.forwarding, Receipts(config.server.hostname, outbound.queue, store.bodies))
         self._authenticator = authenticator
         self._clock = clock
         self._delivery = LocalDelivery(store.messages, clock, store.webhooks)

@@ -21,6 +21,7 @@ from quantummail.message.envelope import Client, Envelope, Recipient, Sender
 from quantummail.message.ids import new_id
 from quantummail.message.srs import Rewriting
 from quantummail.queue.queue import Queue
+from quantummail.queue.receipts import Receipts
 from quantummail.reception.hops import has_looped
 from quantummail.reception.limits import Limits, SendingLimits
 from quantummail.reception.mx import LMTPReceiver, MXReceiver, ReceptionSettings
@@ -86,7 +87,8 @@ class ReceptionCase(SynchronousTestCase):
         self.queue = Queue(self.store.outgoing, Routes(), self.store.directory)
         self.forwarding = Forwarding(
             "mail.example.test", Rewriting(b"key"), self.store.bodies, self.queue.destination, self.queue.enqueue)
-        self.onward = Onward(self.queue, self.forwarding)
+        self.onward = Onward(
+            self.queue, self.forwarding, Receipts("mail.example.test", self.queue, self.store.bodies))
         self.mx = MXReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
         self.lmtp = LMTPReceiver(self.store, self.delivery, self.onward, SETTINGS, self.clock)
         self.submission = SubmissionReceiver(

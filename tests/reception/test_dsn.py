@@ -1,0 +1,105 @@
+"""What senders want to hear of their mail (RFC 3461): told, or handed on with the mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantummail.message.address import Address
+from quantummail.message.envelope import Envelope, Recipient, Sender
+from quantummail.message.ids import new_id
+from quantummail.smtp.reply import Reply
+from quantummail.store.outgoing_records import Claimed
+from tests.reception.test_receivers import ReceptionCase
+from tests.store.messages import PLAIN
+from tests.support.stores import now
+
+MESSAGE = b"Message-ID: <1@x>\r\n" + PLAIN
+ALICE = Sender(Address("alice", "example.test"), ret="HDRS", envid="my envelope")
+CAROL = Sender(Address("carol", "elsewhere.test"), ret="FULL", envid="hers")
+
+
+def to(address: str, *notify: str, orcpt: str = "") -> Recipient:
+    """A recipient with wishes."""
+    return Recipient(Address.parse(address), frozenset(notify), orcpt)
+
+
+class DsnCase(ReceptionCase):
+    """Mail with wishes."""
+
+    def take(self, receiver: Any, sender: Sender, *recipients: Recipient) -> list[Reply]:
+        """A whole transaction."""
+        now(receiver.mail(self.client, sender))
+        for recipient in recipients:
+            self.assertEqual(now(receiver.rcpt(self.client, sender, recipient)).code, 250)
+        body = receiver.content()
+        now(body.write(MESSAGE))
+        replies = list(now(receiver.message(Envelope(new_id(), self.client, sender, recipients), body)))
+        body.discard()
+        return replies
+
+    def report(self, destination: str) -> tuple[Claimed, bytes]:
+        """The one report that goes somewhere."""
+        (claimed,) = self.queued(destination)
+        return claimed, self.octets(claimed)
+
+
+class ReceiptTests(DsnCase):
+    """NOTIFY=SUCCESS and a mailbox of ours."""
+
+    def test_submission(self) -> None:
+        """A user hears that it was delivered, of those recipients that he asked about, from the null reverse-path."""
+        self.as_alice()
+        self.take(self.submission, ALICE, to("bob@example.test", "SUCCESS", orcpt="rfc822;Bob@example.test"),
+                  to("both@example.test", "FAILURE"))
+        claimed, octets = self.report("local")
+        self.assertEqual((claimed.message.sender, claimed.recipients[0].address), ("", "alice@example.test"))
+        for part in (b"Original-Envelope-Id: my envelope\r\n", b"Action: delivered\r\nStatus: 2.1.5\r\n",
+                     b"Final-Recipient: rfc822; bob@example.test\r\n", b"Message-ID: <1@x>\r\n",
+                     b"Original-Recipient: rfc822; Bob@example.test\r\n", b"In-Reply-To: <1@x>\r\n"):
+            self.assertIn(part, octets)
+        self.assertNotIn(b"both@example.test", octets)
+        self.assertNotIn(b"How are you", octets)
+
+    def test_lmtp(self) -> None:
+        """So does the sender of what a mail server of ours hands over, for recipients that have got it."""
+        now(self.store.users.set_quota("bob@example.test", 10, 0))
+        replies = self.take(self.lmtp, CAROL, to("alice@example.test", "SUCCESS"), to("bob@example.test", "SUCCESS"))
+        self.assertEqual([reply.code for reply in replies], [250, 452])
+        claimed, octets = self.report("elsewhere.test")
+        self.assertEqual(claimed.recipients[0].address, "carol@elsewhere.test")
+        self.assertNotIn(b"bob@example.test", octets)
+
+    def test_strangers(self) -> None:
+        """On port 25 nobody is told: the sender may be forged, and would get what he never asked for."""
+        self.take(self.mx, CAROL, to("alice@example.test", "SUCCESS"))
+        self.assertEqual(self.queued("elsewhere.test"), [])
+
+    def test_null_sender(self) -> None:
+        """There is nobody to tell (RFC 3461 6)."""
+        self.take(self.lmtp, Sender(None), to("alice@example.test", "SUCCESS"))
+        self.assertEqual(now(self.store.outgoing.totals())["due"], 0)
+
+
+class ForwardedTests(DsnCase):
+    """Wishes go along where an alias leads elsewhere (RFC 3461 5.2.7)."""
+
+    def test_wishes(self) -> None:
+        """NOTIFY, RET, ENVID and ORCPT are handed on."""
+        self.take(self.mx, CAROL, to("away@example.test", "NEVER", orcpt="rfc822;list@else.test"))
+        (claimed,) = self.queued("elsewhere.test")
+        (one,) = claimed.recipients
+        self.assertEqual((one.notify, one.orcpt), ({"NEVER"}, "rfc822;list@else.test"))
+        self.assertEqual((claimed.message.ret, claimed.message.envid), ("FULL", "hers"))
+
+    def test_original_recipient(self) -> None:
+        """Without ORCPT it is the address that the sender knows."""
+        self.take(self.mx, CAROL, to("away@example.test"))
+        (claimed,) = self.queued("elsewhere.test")
+        self.assertEqual(claimed.recipients[0].orcpt, "rfc822;away@example.test")
+
+    def test_utf8(self) -> None:
+        """An address with other letters has a type of its own (RFC 6533)."""
+        now(self.store.aliases.add("\u00e9t\u00e9@example.test", ["x@elsewhere.test"]))
+        self.take(self.mx, CAROL, to("\u00e9t\u00e9@example.test"))
+        (claimed,) = self.queued("elsewhere.test")
+        self.assertEqual(claimed.recipients[0].orcpt, "utf-8;\u00e9t\u00e9@example.test")
