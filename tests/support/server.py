@@ -116,7 +116,7 @@ class RunningServer:
         local_part, _, domain = address.partition("@")
         return self.mail_root / domain / local_part
 
-    def start(self, patience: float = 10.0) -> Self:
+    def start(self, patience: float = 60.0) -> Self:
         """Start, and wait until it greets on every port."""
         command = [*self.wrapper, sys.executable, "-m", "quantummail.cli", "--config", str(self.config_path), "serve"]
         with self.log_path.open("ab") as log:
