@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,21 +52,25 @@ class TlsCounts:
             self._timer = self._clock.callLater(_EVERY, self._write_soon)
 
     async def stop(self) -> None:
-        """Write what is there."""
+        """Write what is there. Nobody waits for DNS then: who wants no report does not get one later either."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        await self.write()
+        self._timer = None
+        counts, self._counts = self._counts, Counter()
+        await self._add(list(counts.items()))
 
     async def write(self) -> None:
         """Add to the database what was counted for domains that want reports."""
         counts, self._counts = self._counts, Counter()
         self._timer = None
         wanted = {domain: await self._is_wanted(domain) for domain in {result.domain for result in counts}}
-        chosen = [(result, count) for result, count in counts.items() if wanted[result.domain]]
-        if not chosen:
+        await self._add([(result, count) for result, count in counts.items() if wanted[result.domain]])
+
+    async def _add(self, counts: Sequence[tuple[TlsResult, int]]) -> None:
+        if not counts:
             return
         try:
-            await self._store.add(chosen)
+            await self._store.add(counts)
         except StoreError as error:
             self.log.error("the results of TLS cannot be counted: {reason}", reason=str(error))
 

@@ -97,10 +97,11 @@ class CountTests(ReportingTestCase):
         self.assertEqual(now(self.results.of(100, "a.test")), [(replace(GOOD, day=100), 3), (replace(BAD, day=100), 1)])
 
     def test_written_at_the_end(self) -> None:
-        """And at the end."""
+        """And at the end, without asking who wants it."""
         self.counts.count(GOOD)
         now(self.counts.stop())
         self.assertEqual(len(now(self.results.of(100, "a.test"))), 1)
+        self.assertEqual(self.zone.asked, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_unwanted(self) -> None:
