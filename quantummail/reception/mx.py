@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from quantummail.reception.hops import TOO_MANY_HOPS, has_looped
 from quantummail.reception.journal import Journal
 from quantummail.reception.recipients import NOT_OURS, UNKNOWN, Recipients, reply_for
+from quantummail.reception.reports import IncomingReports
 from quantummail.reception.trace import final_delivery, received
 from quantummail.smtp.reply import NO_ROOM, Reply
 
@@ -60,6 +61,7 @@ class MXReceiver:
         self._recipients = Recipients(store.directory)
         self._unknown = 0
         self._journal = Journal(store.journey, self.source)
+        self._reports = IncomingReports(store)
 
     async def mail(self, client: Client, sender: Sender) -> Reply:
         """Anybody may begin, as long as there is room for what is coming."""
@@ -109,6 +111,8 @@ class MXReceiver:
             return replies
         replies, outcomes = await self._deliver(envelope, body)
         self._journal.done(envelope, body.size, head, replies, outcomes)
+        if replies[0].positive:
+            self._reports.look(envelope, head)
         return replies
 
     def over(self, transaction: str, client: Client, reply: Reply | None) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from quantummail.message.address import Address
+from quantummail.message.dsn import Action, Notification, RecipientStatus, build
 from quantummail.message.envelope import Envelope, Recipient, Sender
 from quantummail.message.ids import new_id
 from quantummail.smtp.reply import Reply
 from quantummail.store.outgoing_records import Claimed
-from tests.reception.test_receivers import ReceptionCase
-from tests.store.messages import PLAIN
+from tests.reception.test_receivers import STRANGER, ReceptionCase
+from tests.store.messages import PLAIN, box, uids
 from tests.support.stores import now
 
 MESSAGE = b"Message-ID: <1@x>\r\n" + PLAIN
@@ -103,3 +104,37 @@ class ForwardedTests(DsnCase):
         self.take(self.mx, CAROL, to("\u00e9t\u00e9@example.test"))
         (claimed,) = self.queued("elsewhere.test")
         self.assertEqual(claimed.recipients[0].orcpt, "utf-8;\u00e9t\u00e9@example.test")
+
+
+class IncomingTests(DsnCase):
+    """Notifications of other servers about mail of ours."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store.journey.begin(1000)
+        self.as_alice()
+        self.take(self.submission, ALICE, to("bob@elsewhere.test"), to("eve@elsewhere.test"))
+        (self.name,) = now(self.store.outgoing.named("<1@x>"))
+
+    def come(self, *recipients: str, envid: str = "my envelope", header_id: str = "<1@x>") -> list[dict[str, Any]]:
+        """A report comes; what the journey of alice's message has of it then."""
+        octets = build(Notification(
+            "r", "mx.elsewhere.test", "alice@example.test", 1, 1,
+            tuple(RecipientStatus(one, Action.FAILED, "5.1.1", code=550, answer="nobody") for one in recipients),
+            f"Message-ID: {header_id}\r\n\r\n".encode(), envid=envid))
+        self.client = STRANGER
+        self.send(self.mx, ["alice@example.test"], octets, None)
+        now(self.store.journey.flush())
+        return [dict(step.detail) for step in now(self.store.journey.steps([self.name])) if step.stage == "reported"]
+
+    def test_entered(self) -> None:
+        """What is said of our recipients is told in the story of the message, with who says so."""
+        (step,) = self.come("bob@elsewhere.test", "stranger@elsewhere.test")
+        self.assertEqual((step["recipient"], step["by"], step["words"]),
+                         ("bob@elsewhere.test", "mx.elsewhere.test", "5.1.1 550 nobody"))
+
+    def test_not_ours(self) -> None:
+        """Another message, another envelope: nothing is entered, and the mail is delivered all the same."""
+        self.assertEqual(self.come("bob@elsewhere.test", header_id="<2@x>"), [])
+        self.assertEqual(self.come("bob@elsewhere.test", envid="another"), [])
+        self.assertEqual(len(uids(self.store, box(self.store, self.alice.id))), 2)
