@@ -102,7 +102,8 @@ def _into_directory(directory: Path | None, drop: Drop, octets: bytes) -> Answer
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            # the group is the directory's (setgid): so the server reads it, and nobody else
+            # the group is the directory's, and the server's: it reads the file, and who cannot list it does not
+            os.fchown(descriptor, -1, os.stat(directory).st_gid)
             os.fchmod(descriptor, _FILE_MODE)
             for piece in (drop.line(), octets):
                 _write(descriptor, piece)

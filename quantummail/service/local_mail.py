@@ -46,8 +46,8 @@ _PATIENCE = 120.0
 _UNFINISHED = "."
 # struct ucred of Linux: process, user, group
 _CREDENTIALS = "3i"
-DROP_MODE = 0o3730
-"""Of the drop directory: its group may put files there, and neither list nor take away those of others."""
+DROP_MODE = 0o1730
+"""Of the drop directory: its group may put files there, and neither list them nor take away those of others."""
 
 
 def user_of(uid: int) -> LocalUser:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import unittest
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +26,17 @@ Subject: Cron <root@host> backup
 Content-Type: text/plain; charset=UTF-8
 
 done
+"""
+
+# Another user need not be able to read what we are run by
+_AS_ANOTHER = """
+import os, sys
+from quantummail.cli.sendmail import main
+uid = int(sys.argv.pop(1))
+os.setgroups([])
+os.setgid(uid)
+os.setuid(uid)
+raise SystemExit(main())
 """
 
 
@@ -158,3 +173,67 @@ class SendmailTests(Scenario):
         self.assertEqual(set(sent) - set(there), set())
         self.assertLessEqual(there.total() - len(sent), 2 * kills)
         self.assertGreater(len(sent), 5)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class OtherUserTests(Scenario):
+    """A user who is neither root nor the server."""
+
+    own_server = True
+    users = ("alice",)
+    UID = 65534
+    open: Path
+    config: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.open = Path(tempfile.mkdtemp(prefix="quantummail-open-"))
+        cls.addClassCleanup(shutil.rmtree, cls.open, True)
+        cls.open.chmod(0o755)
+        cls.settings = {"local": {
+            "socket": str(cls.open / "local.sock"), "drop_directory": str(cls.open / "drop"),
+            "senders": f"root *, {pwd.getpwuid(cls.UID).pw_name} @shop.test"}}
+        super().setUpClass()
+        cls.config = cls.open / "quantummail.ini"
+        shutil.copy(cls.server.config_path, cls.config)
+        cls.config.chmod(0o644)
+
+    def run_sendmail(self, *flags: str, text: str = "Subject: x\n\nhello\n") -> tuple[int, str]:
+        """Exit code and what is said, as that user."""
+        done = subprocess.run(
+            [sys.executable, "-c", _AS_ANOTHER, str(self.UID), *flags], input=text, capture_output=True, text=True,
+            timeout=60, check=False, env={**environment(), "QUANTUMMAIL_CONFIG": str(self.config)}, cwd="/")
+        return done.returncode, done.stdout + done.stderr
+
+    def test_own_name(self) -> None:
+        """He writes as himself, and as whom the configuration lets him."""
+        name = pwd.getpwuid(self.UID).pw_name
+        self.assertEqual(self.run_sendmail("alice@example.test"), (0, ""))
+        self.assertEqual(self.run_sendmail("-f", "a@shop.test", "alice@example.test"), (0, ""))
+        found = self.eventually(lambda: [octets for octets in self.inbox() if len(self.inbox()) == 2])
+        self.assertIn(f"Return-Path: <{name}@mail.example.test>".encode(), found[0])
+        self.assertIn(b"Return-Path: <a@shop.test>", found[1])
+
+    def test_not_as_others(self) -> None:
+        """Not as anybody else, in envelope or header."""
+        code, said = self.run_sendmail("-f", "boss@example.test", "alice@example.test")
+        self.assertEqual(code, 69)
+        self.assertIn("[local] senders", said)
+        self.assertEqual(
+            self.run_sendmail("alice@example.test", text="From: boss@example.test\n\nx\n")[0], 69)
+
+    def test_while_down(self) -> None:
+        """He may leave messages only if he is of the directory's group; then the owner of the file says who he is."""
+        self.server.stop()
+        code, said = self.run_sendmail("alice@example.test")
+        self.assertEqual(code, 75)
+        self.assertIn("does not take the message", said)
+        os.chown(self.open / "drop", 0, self.UID)
+        self.assertEqual(self.run_sendmail("alice@example.test"), (0, ""))
+        self.assertEqual(self.run_sendmail("-f", "boss@example.test", "alice@example.test"), (0, ""))
+        self.server.start()
+        (found,) = self.eventually(self.inbox)
+        self.assertIn(f"From: {pwd.getpwuid(self.UID).pw_name}".encode(), found)
+        self.eventually(lambda: not os.listdir(self.open / "drop"))
+        time.sleep(0.5)
+        self.assertEqual(len(self.inbox()), 1)
