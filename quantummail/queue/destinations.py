@@ -62,6 +62,7 @@ class Destination:
     def succeeded(self) -> None:
         """The other side takes mail: a little more at once, in time."""
         self.failures = 0
+        self.blocked_until = 0.0
         self._successes += 1
         if self._successes >= 2 * self.limit:
             self._successes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -125,9 +125,14 @@ class Worker:
 
     def take(self, claims: Iterable[Claimed]) -> None:
         """Try what somebody has claimed."""
+        now = self._clock.seconds()
         for claimed in claims:
+            destination = self._destination(claimed.destination)
+            if now < destination.blocked_until:
+                self._run(self._postpone([claimed], destination.blocked_until - now))
+                continue
             self._in_memory += len(claimed.recipients)
-            self._destination(claimed.destination).add(claimed)
+            destination.add(claimed)
         self._begin()
 
     def wake(self) -> None:
@@ -206,13 +211,9 @@ class Worker:
 
     def _try(self, destination: Destination, claimed: Claimed) -> None:
         destination.active += 1
-        running = Deferred.fromCoroutine(self._tried(destination, claimed))
-        self._running.add(running)
-        running.addErrback(self._unexpected)
-        running.addBoth(self._over, running, destination, claimed)
+        self._run(self._tried(destination, claimed)).addBoth(self._over, destination, claimed)
 
-    def _over(self, _result: object, running: Deferred[None], destination: Destination, claimed: Claimed) -> None:
-        self._running.discard(running)
+    def _over(self, _result: object, destination: Destination, claimed: Claimed) -> None:
         destination.active -= 1
         self._in_memory -= len(claimed.recipients)
         if not destination.active and not len(destination) and not destination.failures:
@@ -261,9 +262,20 @@ class Worker:
         self.log.warn("{destination} is not reached and left alone for {wait:.0f} s: {reason}",
                       destination=destination.name, wait=wait, reason=reason)
         left = list(destination.drain())
-        for claimed, settlements in waiting(left, time.time() + wait):
-            self._in_memory -= len(claimed.recipients)
+        self._in_memory -= sum(len(claimed.recipients) for claimed in left)
+        await self._postpone(left, wait)
+
+    async def _postpone(self, claims: Sequence[Claimed], seconds: float) -> None:
+        """Let them wait in the database, where administrators see and change them."""
+        for claimed, settlements in waiting(claims, time.time() + seconds):
             await self._settle(claimed, settlements)
+
+    def _run(self, work: Coroutine[Deferred[None], object, None]) -> Deferred[None]:
+        """Run something that `stop` waits for."""
+        running = Deferred.fromCoroutine(work)
+        self._running.add(running)
+        running.addErrback(self._unexpected)
+        return running.addBoth(lambda _result: self._running.discard(running))
 
     async def _settle(
         self, claimed: Claimed, settlements: tuple[Settlement, ...], reports: Sequence[Report] = ()

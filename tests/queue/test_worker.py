@@ -268,6 +268,17 @@ class TroubleTests(WorkerTestCase):
             self.pump(60)
         self.assertEqual(set(self.states().values()), {"delivered"})
 
+    def test_comes_while_unreachable(self) -> None:
+        """What comes for such a destination waits in the database too, where it can be seen and changed."""
+        self.world.answer = World.all(Fate.DEFERRED, 400, reached=False)
+        self.accept("bob@a.test")
+        self.accept("eve@a.test")
+        self.assertEqual((len(self.world.tried), self.states()), (1, {"bob@a.test": "due", "eve@a.test": "due"}))
+        self.world.answer = World.all(Fate.DELIVERED, 250)
+        now(self.store.outgoing.change(Selection(), State.DUE))
+        self.pump(6)
+        self.assertEqual(set(self.states().values()), {"delivered"})
+
     def test_unblock(self) -> None:
         """An administrator may want it tried at once, although nobody answered lately."""
         self.world.answer = World.all(Fate.DEFERRED, 400, reached=False)
