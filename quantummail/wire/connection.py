@@ -32,6 +32,8 @@ WRITE_AT_ONCE = 64 * 1024
 # Compressed input is inflated in such pieces, and after so much of it others have their turn
 INFLATE_AT_ONCE = 32 * 1024
 INFLATE_IN_A_ROW = 512 * 1024
+# Who pipelines works so many seconds at once, then others have their turn
+AT_WORK = 0.01
 STALLED_AFTER = 300.0
 CLOSED_AFTER = 10.0
 LEFT_AFTER = 1.0
@@ -77,6 +79,8 @@ class Connection(Protocol):
         self._full = False
         self._waiting: list[Deferred[None]] = []
         self._in_turn = False
+        self._turn_began = 0.0
+        self._inflated = 0
         self._output: list[bytes] = []
         self._output_size = 0
         self._timer: IDelayedCall | None = None
@@ -221,8 +225,17 @@ class Connection(Protocol):
 
     def _take_turn(self, work: turns.Work) -> None:
         """Run until something must be waited for, then send what was written."""
-        self._busy = self._in_turn = True
+        self._busy = True
+        self._begin_turn()
         turns.run(work)
+        self._end_turn()
+
+    def _begin_turn(self) -> None:
+        self._in_turn = True
+        self._turn_began = self.clock.seconds()
+        self._inflated = 0
+
+    def _end_turn(self) -> None:
         self._in_turn = False
         self._flush()
 
@@ -317,15 +330,10 @@ class Connection(Protocol):
 
     async def _work(self) -> None:
         progress = more = False
-        inflated = 0
         while not self.closing:
-            if self._deflate is not None and (not more or len(self.buffer) < READ_AHEAD):
-                inflated += self._inflate(self._deflate)
-                if inflated > INFLATE_IN_A_ROW:
-                    inflated = 0
-                    await self._breathe()
-                if self.closing:
-                    break
+            await self._before_step(more)
+            if self.closing:
+                break
             waiting = len(self.buffer)
             try:
                 if self._full:
@@ -348,6 +356,15 @@ class Connection(Protocol):
             self._timer.reset(self.idle_timeout)
         if self.factory.stopping and self.interruptible():
             self.leave()
+
+    async def _before_step(self, more: bool) -> None:
+        """Inflate what the step may read, and let others have their turn if this one has been long."""
+        if self._deflate is not None and (not more or len(self.buffer) < READ_AHEAD):
+            self._inflated += self._inflate(self._deflate)
+        # 64 KB are thirty thousand empty lines, and two compressed kilobytes are a million of them
+        long = more and self._ahead() and self.clock.seconds() - self._turn_began > AT_WORK
+        if long or self._inflated > INFLATE_IN_A_ROW:
+            await self._breathe()
 
     def _ahead(self) -> int:
         """Octets that have come and nobody has read."""
@@ -377,10 +394,16 @@ class Connection(Protocol):
         self.buffer.feed(data)
 
     def _breathe(self) -> Deferred[None]:
-        """Let others have their turn."""
+        """Let others have their turn, then take another one."""
         waiting: Deferred[None] = Deferred()
-        self.clock.callLater(0, waiting.callback, None)
+        self._flush()
+        self.clock.callLater(0, self._take_another_turn, waiting)
         return waiting
+
+    def _take_another_turn(self, waiting: Deferred[None]) -> None:
+        self._begin_turn()
+        waiting.callback(None)
+        self._end_turn()
 
     def _step_failed(self) -> bool:
         """Answer an unexpected exception; whether there is more to do."""

@@ -17,7 +17,10 @@ from tests.support.transport import MemoryTransport, connect
 
 
 class Echo(Connection):
-    """Says each line back. `wait` waits for the factory's gate, `long` for the peer, `raise` raises, `bye` ends."""
+    """Says each line back. `wait` waits for the factory's gate, `long` for the peer, `raise` raises, `bye` ends.
+
+    `slow` takes four milliseconds.
+    """
 
     factory: EchoFactory
     in_message = False
@@ -40,6 +43,8 @@ class Echo(Connection):
             await self.factory.gate
         elif line == b"raise\n":
             raise RuntimeError("step")
+        elif line == b"slow\n":
+            cast("Clock", self.clock).rightNow += 0.004
         elif line == b"long\n":
             for _ in range(3):
                 self.write(b"piece\n")
@@ -219,6 +224,26 @@ class PressureTests(ConnectionTestCase):
         self.assertEqual(connection.steps, 0)
         transport.taken()
         self.assertEqual(transport.take(), b"a\nb\n")
+
+    def test_turns(self) -> None:
+        """Who pipelines lets others have their turn, and what each turn writes goes out together."""
+        connection, transport = self.connect()
+        connection.dataReceived(b"slow\n" * 7)
+        self.assertEqual(connection.steps, 3)
+        self.assertEqual(transport.take(), b"slow\n" * 3)
+        self.assertTrue(connection.busy)
+        connection.dataReceived(b"a\n")
+        self.clock.advance(0)
+        self.assertEqual(transport.take(), b"slow\n" * 4 + b"a\n")
+        self.assertFalse(connection.busy)
+
+    def test_lost_between_turns(self) -> None:
+        """Who goes away between two turns is worked for no more."""
+        connection, transport = self.connect()
+        connection.dataReceived(b"slow\n" * 7)
+        transport.lose()
+        self.clock.advance(0)
+        self.assertEqual((connection.steps, connection.ended), (3, 1))
 
     def test_stalled(self) -> None:
         """A peer that takes nothing for minutes is cut off."""
