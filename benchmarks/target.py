@@ -45,6 +45,7 @@ def make(directory: Path, users: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     text = "[server]\nhostname = mail.example.test\ndata_dir = data\nplaintext_login = loopback\nlog = json\n"
     text += f"\n[sending]\nroutes = {RELAY_DOMAIN} smtp://127.0.0.1:{SINK_PORT}\n"
+    text += "\n[limits]\nmails_per_minute_per_sender = 0\nmails_per_minute = 0\nrecipients_per_day = 0\n"
     for name, port in PORTS.items():
         text += f"\n[{name}]\nlisten = 127.0.0.1:{port}\n{_UNLIMITED}"
         text += "max_messages = 1000000\n" if name in _SMTP_LIKE else ""

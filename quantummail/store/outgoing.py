@@ -23,7 +23,6 @@ from quantummail.store.outgoing_records import (
     State,
 )
 from quantummail.store.outgoing_rows import NewOutgoing, Settled
-from quantummail.store.suppressions import Suppressions
 from quantummail.store.transaction import Transaction, Work
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from quantummail.store.journey import Journey
     from quantummail.store.queue_files import QueueFiles
     from quantummail.store.spooled import SpooledBody
+    from quantummail.store.suppressions import Suppressions
     from quantummail.store.threads import Inline, Threads
     from quantummail.store.webhooks import Webhooks
 
@@ -69,7 +69,7 @@ class Outgoing:
 
     def __init__(
         self, database: Database, files: QueueFiles, threads: Inline | Threads, intake: Intake,
-        journey: Journey, webhooks: Webhooks,
+        journey: Journey, webhooks: Webhooks, suppressions: Suppressions,
     ) -> None:
         """`intake`: one that makes files durable on the queue's file system. `webhooks`: who is told of outcomes."""
         self._webhooks = webhooks
@@ -79,7 +79,7 @@ class Outgoing:
         self._threads = threads
         self._intake = intake
         self._at_hand = 0
-        self.suppressions = Suppressions(database)
+        self.suppressions = suppressions
         """Addresses that outcomes have shown not to exist."""
         self.owner = new_id()
         """Who holds the leases of this process."""
@@ -170,6 +170,9 @@ class Outgoing:
         result = await outcome
         if isinstance(result, Exception):
             raise result
+        for one in settled.settlements:
+            if one.suppress:
+                self.suppressions.noted(one.recipient.address)
         for report in reports:
             self._journey.made(settled.message.id, report.message.id, "told", {
                 "action": report.action, "about": report.about[:_ABOUT], "to": settled.message.sender})

@@ -46,6 +46,7 @@ from quantummail.store.previews import Previews
 from quantummail.store.queue_files import QueueFiles
 from quantummail.store.reserve import Reserve
 from quantummail.store.sts_policies import StsPolicies
+from quantummail.store.suppressions import Suppressions
 from quantummail.store.tables import accounts
 from quantummail.store.texts import Texts
 from quantummail.store.threads import Inline, Threads
@@ -77,8 +78,10 @@ class Store:
         self._queue_intake = Intake(self._queue_durability, self.database.submit, self.database.report)
         self.journey = Journey(self.database, reactor, lambda: self.bodies.has_room(0))
         self.webhooks = Webhooks(self.database)
+        self.suppressions = Suppressions(self.database, others)
         self.outgoing = Outgoing(
-            self.database, self._queue_files, self._threads, self._queue_intake, self.journey, self.webhooks)
+            self.database, self._queue_files, self._threads, self._queue_intake, self.journey, self.webhooks,
+            self.suppressions)
         self._threaded = reactor is not None
         self.changes = ChangeHub()
         self.bodies = Bodies(self._root, self._spool, self._threads)
@@ -103,7 +106,6 @@ class Store:
         self.domains = Domains(self.database)
         self.users = Users(self.database, self.mailboxes, self._root, self._threads, others)
         self.aliases = Aliases(self.database)
-        self.suppressions = self.outgoing.suppressions
         self.dkim_keys = DkimKeys(self.database)
         self.sts_policies = StsPolicies(self.database)
         self.tls_results = TlsResults(self.database)

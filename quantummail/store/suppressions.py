@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ from quantummail.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from quantummail.store.database import Database
+    from quantummail.store.other_commits import OtherCommits
 
 _FIND = Prepared(select(suppressions).where(suppressions.c.address == bindparam("wanted")))
+_MOST_REMEMBERED = 100_000
 # both dialects know this clause, SQLAlchemy's insert() only in dialect-specific forms
 _NOTE = text(
     "INSERT INTO suppressions (address, reason, message_id, since, last, count, stays)"
@@ -46,14 +49,37 @@ class Suppression:
 class Suppressions:
     """The list. An address stays for so long after its last bounce."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, others: OtherCommits) -> None:
+        """`others`: whether commands may have changed the list."""
         self._database = database
+        self._others = others
+        self._known: set[str] | None = None
+        self._known_at = -1
+        self._latest: deque[str] = deque(maxlen=1000)
         self.keep = 0.0
         """Seconds; 0: nothing is suppressed but what administrators have added."""
 
     async def find(self, address: str) -> Suppression | None:
-        """Whether an address is not to be written to, and why."""
+        """Whether an address is not to be written to, and why. Nearly none is: for most no database is asked."""
+        count = self._others.count()
+        if count != self._known_at:
+            await self._look(count)
+        if self._known is not None and address.lower() not in self._known:
+            return None
         return await self._database.run(_find_txn, address.lower(), self._horizon)
+
+    def noted(self, address: str) -> None:
+        """An address was put on the list by an outcome."""
+        self._latest.append(address.lower())
+        if self._known is not None:
+            self._known.add(address.lower())
+
+    async def _look(self, count: int) -> None:
+        """Learn which addresses there are, unless they are very many."""
+        found = await self._database.run(_addresses_txn, _MOST_REMEMBERED)
+        # what came meanwhile may not be in what was read; one too many here costs a question
+        self._known = found.union(self._latest) if len(found) < _MOST_REMEMBERED else None
+        self._known_at = count
 
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Suppression]:
         """Those that count, by address, behind one."""
@@ -90,6 +116,10 @@ def _counts(horizon: int) -> ColumnElement[bool]:
 def _find_txn(connection: Connection, address: str, horizon: int) -> Suppression | None:
     row = _FIND.execute(connection, {"wanted": address}).one_or_none()
     return None if row is None or not (row.stays or row.last > horizon) else _suppression(row)
+
+
+def _addresses_txn(connection: Connection, limit: int) -> set[str]:
+    return set(connection.execute(select(suppressions.c.address).limit(limit)).scalars())
 
 
 def _list_txn(connection: Connection, horizon: int, after: str, limit: int) -> list[Suppression]:

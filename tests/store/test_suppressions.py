@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import update
 from twisted.trial.unittest import SynchronousTestCase
 
-from quantummail.store.suppressions import suppress_txn
+from quantummail.store.suppressions import Suppressions, suppress_txn
 from quantummail.store.tables import suppressions
 from quantummail.store.transaction import Transaction
 from tests.support.stores import make_store, now
@@ -28,6 +28,18 @@ class SuppressionTests(SynchronousTestCase):
             await self.store.database.write(noted_txn)
 
         now(write())
+        self.list.noted(address)
+
+    def test_remembered(self) -> None:
+        """What outcomes and commands add and delete is known at once, although the list is remembered."""
+        self.assertIsNone(now(self.list.find("bob@x.test")))
+        self.note("bob@x.test")
+        self.assertIsNotNone(now(self.list.find("bob@x.test")))
+        command = Suppressions(self.store.database, self.list._others)
+        now(command.add("eve@x.test", "no"))
+        self.assertIsNotNone(now(self.list.find("eve@x.test")))
+        now(command.delete("eve@x.test"))
+        self.assertIsNone(now(self.list.find("eve@x.test")))
 
     def test_counted(self) -> None:
         """A second bounce counts, and has the last word."""
