@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+from typing import ClassVar
 
 from tests.faults.sink import Sink
 from tests.scenarios.case import HOST, Scenario, simple_message
@@ -15,6 +16,8 @@ Refused = dict[str, tuple[int, bytes]]
 
 class WhyScenario(Scenario):
     """Mail goes to a server that knows everybody but `no*`."""
+
+    sink: ClassVar[Sink]
 
     @classmethod
     def setUpClass(cls) -> None:
