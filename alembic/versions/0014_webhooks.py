@@ -24,6 +24,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
         sqlite_autoincrement=True,
     )
+    # who deletes an account or a domain does not look at all webhooks
+    op.create_index("ix_webhooks_account_id", "webhooks", ["account_id"])
+    op.create_index("ix_webhooks_domain_id", "webhooks", ["domain_id"])
     op.create_table(
         "webhook_events",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -40,8 +43,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_webhook_events"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_webhook_events_state_due", "webhook_events", ["state", "due"])
-    op.create_index("ix_webhook_events_webhook_id", "webhook_events", ["webhook_id"])
+    op.create_index("ix_webhook_events_webhook_id_state", "webhook_events", ["webhook_id", "state"])
+    op.create_index("ix_webhook_events_created", "webhook_events", ["created"])
     op.create_table(
         "webhook_attempts",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -28,7 +28,7 @@ _LOOK = 1.0
 # How often is looked whether anybody wants to be told
 _REFRESH = 5.0
 _PURGE = 3600.0
-_PAGE = 500
+_PAGE = 100
 _ANSWER = 16 * 1024
 _SHOWN = 200
 # Each wait between attempts is so much longer than the one before
@@ -118,11 +118,12 @@ class WebhookRequests:
         try:
             if now >= self._next_refresh:
                 await self._refresh(now)
-            if self._webhooks.active:
-                self._begin(await self._webhooks.due(_PAGE), now)
-                if now >= self._next_purge:
-                    self._next_purge = now + _PURGE
-                    await self._webhooks.purge(self._settings.keep)
+            idle = self._idle(now)
+            if idle:
+                self._begin(await self._webhooks.due(idle, _PAGE))
+            if self._webhooks.active and now >= self._next_purge:
+                self._next_purge = now + _PURGE
+                await self._webhooks.purge(self._settings.keep)
         except StoreError as error:
             self.log.error("the outbox of webhooks cannot be read: {reason}", reason=str(error))
         except Exception:  # noqa: BLE001  # the edge of a background task: the next look may go better
@@ -134,16 +135,22 @@ class WebhookRequests:
         self._next_refresh = now + _REFRESH
         await self._webhooks.refresh()
 
-    def _begin(self, due: Sequence[DueEvent], now: float) -> None:
-        """Tell webhooks that are not being told already, each its own events in their order."""
+    def _idle(self, now: float) -> list[int]:
+        """Webhooks that may be told something: as many as may be at once, each time others of them."""
+        idle = [
+            hook.id for hook in self._webhooks.active
+            if hook.id not in self._running and now >= self._not_before.get(hook.id, 0.0)
+        ]
+        return random.sample(idle, min(len(idle), self._settings.at_once - len(self._running)))
+
+    def _begin(self, due: Sequence[DueEvent]) -> None:
+        """Tell each webhook its own events in their order."""
         by_webhook: dict[int, list[DueEvent]] = {}
         for event in due:
             by_webhook.setdefault(event.webhook_id, []).append(event)
         for webhook_id, events in by_webhook.items():
-            if self._stopping or len(self._running) >= self._settings.at_once:
+            if self._stopping:
                 return
-            if webhook_id in self._running or now < self._not_before.get(webhook_id, 0.0):
-                continue
             running = Deferred.fromCoroutine(self._tell_all(webhook_id, events))
             if not running.called:
                 self._running[webhook_id] = running

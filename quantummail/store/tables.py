@@ -514,8 +514,8 @@ webhooks = Table(
     # separated by commas
     Column("events", String, nullable=False),
     # only mail of this account, or of this domain
-    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=True),
-    Column("domain_id", Integer, ForeignKey("domains.id", ondelete="CASCADE"), nullable=True),
+    Column("account_id", Integer, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("domain_id", Integer, ForeignKey("domains.id", ondelete="CASCADE"), nullable=True, index=True),
     # what requests are signed with
     Column("sealed", LargeBinary, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -527,18 +527,18 @@ webhook_events = Table(
     "webhook_events",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("webhook_id", Integer, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("webhook_id", Integer, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     # the same in every request about it
     Column("event_id", String, nullable=False),
     Column("type", String, nullable=False),
     # JSON
     Column("payload", String, nullable=False),
-    Column("created", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False, index=True),
     # due, delivered, failed
     Column("state", String, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Index(None, "state", "due"),
+    Index(None, "webhook_id", "state"),
     sqlite_autoincrement=True,
 )
 
