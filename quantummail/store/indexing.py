@@ -232,7 +232,9 @@ class Indexing:
         """Put those messages of a page into the file that are not there; False if the file is not the same any more."""
         missing = set(await self._run(self._missing, page.account_id, page.email_ids))
         name = self._files.name(page.account_id)
-        uids = [uid for uid, email_id in zip(page.uids, page.email_ids, strict=True) if email_id in missing]
+        # of copies in one mailbox one is read: they have one place in the file
+        first = dict(zip(reversed(page.email_ids), reversed(page.uids), strict=True))
+        uids = sorted(uid for email_id, uid in first.items() if email_id in missing)
         for start in range(0, len(uids), STEP_MESSAGES):
             messages = await self._messages.fetch(
                 page.account_id, mailbox_id, uids[start : start + STEP_MESSAGES], contents=True)

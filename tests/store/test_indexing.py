@@ -80,6 +80,14 @@ class IndexingTests(SynchronousTestCase):
         self.assertEqual(self.indexed("first", "Trash"), ({1}, set()))
         self.assertEqual(self.indexed("second", "Trash"), ({2}, set()))
 
+    def test_copies_in_one_mailbox(self) -> None:
+        """A message that was copied within its mailbox before it was indexed has one entry, found for both."""
+        inbox = box(self.store, self.user.id)
+        now(self.store.messages.copy(self.user.id, inbox.id, [1, 2], inbox.id))
+        self.index()
+        self.assertEqual(self.indexed("first"), ({1, 4}, set()))
+        self.assertEqual(self.indexed("second"), ({2, 5}, set()))
+
     def test_removed(self) -> None:
         """The words of an expunged message leave the file; those of a copy that is left stay."""
         inbox, trash = box(self.store, self.user.id), box(self.store, self.user.id, "Trash")
