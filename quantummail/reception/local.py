@@ -22,7 +22,7 @@ from quantummail.message.local_header import author, completed, qualified_header
 from quantummail.reception.authorship import fields_end
 from quantummail.reception.hops import has_looped
 from quantummail.reception.journal import Journal
-from quantummail.reception.recipients import Recipients, reply_for
+from quantummail.reception.recipients import Recipients, reply_for, suppressed_reply
 from quantummail.reception.trace import final_delivery
 from quantummail.smtp.reply import Reply
 from quantummail.store.outgoing_records import OutgoingMessage, OutgoingRecipient, Selection, State
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from quantummail.delivery.local_names import LocalNames
     from quantummail.message.drop import Drop
     from quantummail.queue.queue import Queue
+    from quantummail.reception.limits import Limits
     from quantummail.reception.onward import Onward
     from quantummail.store.spooled import SpooledBody
     from quantummail.store.store import Store
@@ -104,9 +105,10 @@ class LocalReceiver:
 
     def __init__(
         self, store: Store, names: LocalNames, delivery: LocalDelivery, onward: Onward, queue: Queue,
-        settings: LocalSettings,
+        settings: LocalSettings, limits: Limits,
     ) -> None:
         self._store = store
+        self._limits = limits
         self._names = names
         self._delivery = delivery
         self._onward = onward
@@ -157,6 +159,11 @@ class LocalReceiver:
         header = qualified_header(head[start:end], self._names.domain)
         sender = self._sender(user, drop)
         header = self._authored(user, drop, header)
+        if not settings.may_write_as(user, "*"):
+            # who may write as anybody runs this machine, and its reports have to come
+            enough = self._limits.mail(f"local user {user.name}", str(sender or self._own(user)))
+            if enough is not None:
+                return Taken(EX_TEMPFAIL, enough.text)
         recipients = self._recipients(drop, header)
         now = time.time()
         envelope = Envelope(
@@ -175,6 +182,12 @@ class LocalReceiver:
         for recipient in envelope.recipients:
             found = await resolved.resolve(recipient)
             if not found.ours:
+                suppressed = await self._store.suppressions.find(str(recipient.address))
+                if suppressed is not None:
+                    reply = suppressed_reply(suppressed)
+                    journal.recipient(recipient, reply, found)
+                    journal.ended(envelope.id, envelope.client, reply)
+                    raise Refused(EX_UNAVAILABLE, reply.text)
                 journal.recipient(recipient, resolved.accept_outside(recipient), found)
                 continue
             reply = resolved.accept(envelope.sender, recipient, found)

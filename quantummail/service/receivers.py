@@ -61,4 +61,5 @@ class Receivers:
             self._settings.hostname, local.users, local.senders, local.max_message_size, local.max_recipients,
             self._settings.max_hops)
         return LocalReceiver(
-            self._store, self._outbound.names, self._delivery, self._onward, self._outbound.queue, settings)
+            self._store, self._outbound.names, self._delivery, self._onward, self._outbound.queue, settings,
+            self._limits)

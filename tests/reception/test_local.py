@@ -15,6 +15,7 @@ from quantummail.delivery.route import Routes
 from quantummail.message.drop import Drop
 from quantummail.message.srs import Rewriting
 from quantummail.queue.queue import Queue
+from quantummail.reception.limits import Limits, SendingLimits
 from quantummail.reception.local import LocalReceiver, LocalSettings, LocalUser, Taken, identifier
 from quantummail.reception.onward import Onward
 from quantummail.store.outgoing_records import Selection, State
@@ -44,7 +45,7 @@ class ReceivingTestCase(SynchronousTestCase):
             "host.test", Rewriting(b"secret"), self.store.bodies, queue.destination, queue.enqueue, self.store.journey)
         self.receiver = LocalReceiver(
             self.store, names, LocalDelivery(self.store.messages, Clock()), Onward(queue, forwarding), queue,
-            self.settings)
+            self.settings, Limits(SendingLimits(3, 9, 0), Clock(), self.store.outgoing.recipients_since))
 
     def take(
         self, octets: bytes, *recipients: str, user: LocalUser = ROOT, key: str = KEY, sender: str | None = None,
@@ -147,6 +148,20 @@ class RefusingTests(ReceivingTestCase):
         ):
             self.assertEqual(self.take(octets, *recipients, user=user, sender=sender).code, code, (octets[:40], sender))
         self.assertEqual((self.inbox(), self.queued()), ([], []))
+
+    def test_too_many(self) -> None:
+        """Mails a minute are limited, for now, but not root's."""
+        for user, codes in ((WWW, [0, 0, 0, 75]), (ROOT, [0, 0, 0, 0])):
+            self.assertEqual([
+                self.take(b"Subject: x\r\n\r\n", "alice@example.test", user=user, key=f"{number:032}").code
+                for number in range(4)], codes)
+
+    def test_suppressed(self) -> None:
+        """Addresses that bounced for good are not written to again."""
+        now(self.store.suppressions.add("far@away.test", "no such user"))
+        taken = self.take(b"Subject: x\r\n\r\n", "far@away.test")
+        self.assertEqual(taken.code, 69)
+        self.assertIn("no such user", taken.text)
 
     def test_allowed(self) -> None:
         """What the rules give is taken; a user's own address always."""
