@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from quantummail.imap.grammar.literals import announced
 from quantummail.wire.lines import LineBuffer, LineTooLong
 
+_IDENTIFICATION = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\+]{1,64} ID ", re.IGNORECASE)
 _LEADING_TAG = re.compile(rb"([^\x00-\x20\x7f-\xff(){%*\"\\+]{1,64})[ \r\n]")
 
 
@@ -31,11 +32,14 @@ class FramingLimits:
     """Octets of refused LITERAL+ literals that are read over; beyond that the connection ends."""
     unasked: int | None = None
     """Octets of a literal that may come without being asked for: None for any number, below 0 for none at all."""
+    identification: int = 0
+    """Octets of all lines of an ID command, where that is more than `line`."""
 
 
 MAX_LITERAL_MINUS = 4096
 
-BEFORE_LOGIN = FramingLimits(8 * 1024, 8 * 1024, 8 * 1024, 8, 64 * 1024)
+# RFC 2971 3.3: 30 pairs of at most 30 and 1024 octets
+BEFORE_LOGIN = FramingLimits(8 * 1024, 8 * 1024, 8 * 1024, 8, 64 * 1024, identification=32 * 1024)
 AFTER_LOGIN = FramingLimits(64 * 1024, 100_000, 1_000_000, 1000, 64 * 1024 * 1024)
 
 
@@ -116,7 +120,7 @@ class CommandReader:
                     self._parts.append(data)
                 continue
             try:
-                line = buffer.take_line(max(self.limits.line - self._lines, 1))
+                line = buffer.take_line(self._allowed(buffer))
             except LineTooLong as error:
                 event = self._too_long(error)
             else:
@@ -125,6 +129,15 @@ class CommandReader:
                 event = self._line(line)
             if event is not None:
                 return event
+
+    def _allowed(self, buffer: LineBuffer) -> int:
+        """How long the next line may be."""
+        limit = self.limits.line
+        if limit < self.limits.identification:
+            begins = _IDENTIFICATION.match(self._parts[0]) if self._parts else buffer.match(_IDENTIFICATION)
+            if begins:
+                limit = self.limits.identification
+        return max(limit - self._lines, 1)
 
     def refuse(self, size: int, refusal: Refused) -> Event | None:
         """Read over the octets of a LITERAL+ upload and the rest of its command, then tell the refusal."""

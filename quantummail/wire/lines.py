@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _REMEMBERED = 64
 
 
@@ -32,6 +34,10 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         """Append what the transport brought."""
         self._data += data
+
+    def match(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether what is there begins so; it stays there."""
+        return pattern.match(self._data) is not None
 
     def take_line(self, limit: int) -> bytes | None:
         """The next line with its end (LF, preceded by CR if the peer is correct), or None when it is incomplete.

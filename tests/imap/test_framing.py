@@ -102,6 +102,16 @@ class CommandReaderTests(SynchronousTestCase):
             self.assertIsInstance(read(b"a LOGIN " + announced + b"\r\n", BEFORE_LOGIN)[0], Refused)
         self.assertIsInstance(read(b"a LOGIN {4294967295+}\r\n", BEFORE_LOGIN)[0], Hopeless)
 
+    def test_long_identification(self) -> None:
+        """An ID may be as long as its limits are (RFC 2971 3.3), nothing else may."""
+        pair = b' "' + b"n" * 30 + b'" "' + b"v" * 1024 + b'"'
+        for command, allowed in ((b"a ID (" + pair * 30 + b")", True), (b"a id (" + pair * 31 + b")", False),
+                                 (b"a LOGIN" + pair * 10, False), (b"a X {2+}\r\nID" + pair * 10, False)):
+            for piece in (1 << 30, 100):
+                events = read(command + b"\r\nb NOOP\r\n", BEFORE_LOGIN, piece)
+                self.assertIsInstance(events[0], Command if allowed else Refused)
+                self.assertEqual(events[1], Command(b"b NOOP"))
+
     def test_memory_after_login(self) -> None:
         """After login a command has at most 1 MB of literals, 100 KB each (I1)."""
         one = b" {100000+}\r\n" + b"x" * 100_000
