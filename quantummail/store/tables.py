@@ -431,11 +431,15 @@ journey = Table(
     # `<>` for the null reverse-path, empty for stages without a sender
     Column("sender", String, nullable=False),
     Column("header_id", String, nullable=False),
+    # day and hash of the two: indexes in the order of time, of which only the end is written
+    Column("sender_key", BigInteger, nullable=True),
+    Column("header_key", BigInteger, nullable=True),
     # JSON
     Column("detail", String, nullable=False),
-    Index("ix_journey_sender", "sender", sqlite_where=text("sender <> ''"), postgresql_where=text("sender <> ''")),
-    Index("ix_journey_header_id", "header_id",
-          sqlite_where=text("header_id <> ''"), postgresql_where=text("header_id <> ''")),
+    Index(None, "sender_key",
+          sqlite_where=text("sender_key IS NOT NULL"), postgresql_where=text("sender_key IS NOT NULL")),
+    Index(None, "header_key",
+          sqlite_where=text("header_key IS NOT NULL"), postgresql_where=text("header_key IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

@@ -9,7 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from quantummail.store.journey import Journey
+from quantummail.store.journey_rows import Step, write_txn
 from quantummail.store.tables import journey
+from quantummail.store.transaction import Transaction
 from tests.store.messages import append, box
 from tests.support.stores import make_store, make_user, now
 
@@ -80,6 +82,25 @@ class JourneyTests(SynchronousTestCase):
         ):
             self.assertEqual(now(self.journey.between(sender, recipient, 0, soon)), found, (sender, recipient))
         self.assertEqual(now(self.journey.between("*", "*", 0, 100)), [])
+
+    def test_days(self) -> None:
+        """What came on other days is found as well, and only what came in the time that was asked for."""
+        now_ = int(time.time())
+        days = [Step(now_ - days * 86400, str(days), "received", "accepted", {"to": ["bob@x.test"]}, "alice@x.test",
+                     "<1@x>") for days in (9, 5, 1)]
+
+        def old_txn(transaction: Transaction) -> None:
+            write_txn(transaction, [days])
+
+        async def write() -> None:
+            await self.store.database.write(old_txn)
+
+        now(write())
+        self.assertEqual(now(self.journey.named("<1@x>")), ["9", "5", "1"])
+        for sender in ("alice@x.test", "*"):
+            found = now(self.journey.between(sender, "bob@x.test", now_ - 6 * 86400, now_ - 2 * 86400))
+            self.assertEqual(found, ["5"], sender)
+        self.assertEqual([step.message_id for step in now(self.journey.arrivals(since=now_ - 6 * 86400))], ["5", "1"])
 
     def test_arrivals(self) -> None:
         """What came, a page after the other; other stages are no arrivals."""
