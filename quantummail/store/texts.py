@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quantummail.store.account_turns import AccountTurns
 from quantummail.store.errors import NoSuchMessage, StoreError
 from quantummail.store.indexing import Indexing
 from quantummail.store.text_conditions import Condition
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from quantummail.store.database import Database
     from quantummail.store.messages import Messages
 
-# Long searches wait for each other; the indexing takes one of them now and then
+# Long searches of an account wait for each other; the indexing takes one of them now and then
 _THREADS = 3
 # Up to so many messages are looked up one by one in the index
 FEW = 1000
@@ -55,6 +56,7 @@ class Texts:
         self._messages = messages
         self._bodies = bodies
         self._threads: Inline | Threads = Threads(reactor, "store-texts", _THREADS) if reactor else Inline()
+        self._turns = AccountTurns(self._threads)
         self.files = TextFiles(directory)
         self.indexing = Indexing(database, messages, bodies, self.files, self._threads, reactor)
 
@@ -94,8 +96,8 @@ class Texts:
         places = await self._database.run(email_ids_txn, account_id, mailbox_id, asked) if asked else {}
         email_ids = list(places.values())
         try:
-            answer = await self._threads.run(
-                lookup, self.files, name, conditions, email_ids if few else None, email_ids, stopped)
+            answer = await self._turns.run(
+                account_id, lookup, self.files, name, conditions, email_ids if few else None, email_ids, stopped)
         except Broken as error:
             self.indexing.broken(account_id, name, str(error))
             return [Found(set(), set(uids)) for _ in conditions]
@@ -112,7 +114,7 @@ class Texts:
         for start in range(0, len(uids), GROUP):
             messages = await self._messages.fetch(account_id, mailbox_id, uids[start : start + GROUP], contents=True)
             for group in groups(messages, GROUP_OCTETS):
-                outcomes = await self._threads.run(read_many, self._bodies, group, conditions, stopped)
+                outcomes = await self._turns.run(account_id, read_many, self._bodies, group, conditions, stopped)
                 for message, outcome in zip(group, outcomes, strict=False):
                     if isinstance(outcome, NoSuchMessage):
                         self._messages.vanished.missed(account_id, mailbox_id, [message.uid])
