@@ -13,6 +13,8 @@ _WITHIN_WORDS = frozenset((
 _RAW = {name: re.compile(f"</{name}(?![a-z0-9])", re.IGNORECASE) for name in ("script", "style")}
 _COMMENT_END = re.compile("-->")
 _TAG_END = re.compile(">")
+# A "<" with anything else behind it is text; the last one of a piece may be either
+_markup_start = re.compile(r"<(?:[/!?A-Za-z]|\Z)")
 _tag = re.compile(r"<[/!?]?([A-Za-z][A-Za-z0-9]*+)?")
 # A tag or an entity that is cut off at the end of a piece waits for the next one, up to this length
 _LONGEST_TAG = 64 * 1024
@@ -39,12 +41,13 @@ class HtmlText:
             if self._until is not None:
                 position = self._read_over(text, position)
                 continue
-            start = text.find("<", position)
-            if start < 0:
+            found = _markup_start.search(text, position)
+            if found is None:
                 start = len(text) if final else _before_entity(text, position)
                 kept.append(text[position:start])
                 self._rest = text[start:]
                 break
+            start = found.start()
             kept.append(text[position:start])
             position = self._markup(text, start, kept, final=final)
         shown = "".join(kept)
