@@ -32,6 +32,16 @@ class Found:
     """The highest mod-sequence of the messages that are shown (RFC 7162 3.1.5), 0 when nobody asked."""
 
 
+async def completed(session: Session, name: str, *, uid: bool) -> str:
+    """The text behind OK, which says if messages are gone that the client still has numbers for."""
+    if uid:
+        # the end of the command tells which
+        return f"UID {name} completed"
+    await session.sync(expunges=False)
+    # RFC 5530 section 3
+    return f"{'[EXPUNGEISSUED] ' if session.selected.expunges_wait else ''}{name} completed"
+
+
 def pausing(session: Session) -> Pause:
     """Lets others have their turn, as long as the client is there."""
 

@@ -118,8 +118,9 @@ class ExpungeTests(ImapCase):
         now(self.store.messages.remove(self.user.id, self.mailbox_id(), [1]))
         self.assertNotIn("EXPUNGE\r\n", self.say(self.two, "a FETCH 2 FLAGS"))
         self.assertNotIn("EXPUNGE\r\n", self.say(self.two, "b STORE 2 +FLAGS \\Seen"))
-        self.assertEqual(self.say(self.two, "c SEARCH SEEN"), "* SEARCH 2\r\nc OK SEARCH completed\r\n")
-        self.assertEqual(self.say(self.two, "d SEARCH ALL"), "* SEARCH 1 2 3 4\r\nd OK SEARCH completed\r\n")
+        self.assertEqual(self.say(self.two, "c SEARCH SEEN"), "* SEARCH 2\r\nc OK [EXPUNGEISSUED] SEARCH completed\r\n")
+        self.assertEqual(self.say(self.two, "d SEARCH ALL"),
+                         "* SEARCH 1 2 3 4\r\nd OK [EXPUNGEISSUED] SEARCH completed\r\n")
         self.assertEqual(self.say(self.two, "e STORE 1 +FLAGS \\Seen"),
                          "e NO [EXPUNGEISSUED] Some of the messages have been deleted\r\n")
         self.assertEqual(self.say(self.two, "f COPY 1 Sent"),

@@ -20,7 +20,7 @@ from quantummail.imap.grammar.sequence import SequenceSet, runs
 from quantummail.imap.refusals import refusal_of
 from quantummail.imap.registry import SELECTED, command
 from quantummail.imap.responses import Refusal
-from quantummail.imap.results import Found, correlator, tell_extended, tell_list
+from quantummail.imap.results import Found, completed, correlator, tell_extended, tell_list
 from quantummail.imap.searching import ROW_RANGES, ROW_TESTS, Search, Test
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def _search(session: Session, arguments: Cursor, *, uid: bool) -> str:
         else:
             # RFC 9051 7.3.4: the only answer in IMAP4rev2
             await answer(session, query, found, options or ALL, uid=uid)
-    return f"{'UID ' if uid else ''}SEARCH completed"
+    return await completed(session, "SEARCH", uid=uid)
 
 
 def read_options(session: Session, arguments: Cursor, extended: str, contexts: str) -> Options | None:

@@ -11,7 +11,7 @@ from quantummail.imap.commands.search import answer, matching, read_options, sav
 from quantummail.imap.grammar.search import search_with_charset
 from quantummail.imap.grammar.sort import DISPLAY_KEYS, KEYS, sort_criteria
 from quantummail.imap.registry import SELECTED, command
-from quantummail.imap.results import Found, pausing, tell_list
+from quantummail.imap.results import Found, completed, pausing, tell_list
 from quantummail.imap.sorting import Criteria, Criterion, sorted_uids
 from quantummail.store.steps import finished
 
@@ -52,7 +52,7 @@ async def _sort(session: Session, arguments: Cursor, *, uid: bool) -> str:
             await tell_list(session, b"SORT", Found(uids, uid, modseq))
         else:
             await answer(session, query, uids, options, uid=uid, criteria=criteria)
-    return f"{'UID ' if uid else ''}SORT completed"
+    return await completed(session, "SORT", uid=uid)
 
 
 def _criteria(session: Session, arguments: Cursor) -> Criteria:

@@ -12,7 +12,7 @@ from quantummail.imap.commands.search import matching
 from quantummail.imap.grammar.cursor import BadSyntax
 from quantummail.imap.grammar.search import search_with_charset
 from quantummail.imap.registry import SELECTED, command
-from quantummail.imap.results import numbers_of, pausing, tell, written
+from quantummail.imap.results import completed, numbers_of, pausing, tell, written
 from quantummail.imap.sorting import THREAD_KEYS, material
 from quantummail.imap.thread_trees import FIRST, Forest, Material, ordered_subject, references, refs, tokens
 from quantummail.store.steps import Steps, finished
@@ -59,7 +59,7 @@ async def _thread(session: Session, arguments: Cursor, *, uid: bool) -> str:
     query = search_with_charset(arguments)
     found = await matching(session, query)
     await _tell(session, found, await _threads(session, found, name), uid=uid)
-    return f"{'UID ' if uid else ''}THREAD completed"
+    return await completed(session, "THREAD", uid=uid)
 
 
 async def _threads(session: Session, uids: array[int], name: str) -> Sequence[int]:
