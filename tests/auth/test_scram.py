@@ -101,8 +101,9 @@ class ProofTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """Anything else is a SaslError."""
         for message in (b"", b"n", b"n,", b"n,,", b"n,,n=a", b"n,,n=a,r=", b"n,,r=x,n=a", b"n,,m=1,n=a,r=x",
-                        b"x,,n=a,r=x", b"n,,n=a=2,r=x", b"n,,n==,r=x", b"n,,n=,r=x", b"n,,n=a\0,r=x", b"n,,n=\xff,r=x", b"p=,,n=a,r=x",
-                        b"n,a=x\0,n=a,r=x", b"n,,n=" + b"a" * 2000 + b",r=x", b"n,,n=a,r=" + b"x" * 5000):
+                        b"x,,n=a,r=x", b"n,,n=a=2,r=x", b"n,,n==,r=x", b"n,,n=,r=x", b"n,,n=a\0,r=x", b"n,,n=\xff,r=x",
+                        b"p=,,n=a,r=x", b"n,a=x\0,n=a,r=x", b"n,,n=" + b"a" * 2000 + b",r=x",
+                        b"n,,n=a,r=" + b"x" * 5000):
             self.assertRaises(SaslError, scram().first, message)
         for message in (b"", b"c=biws", b"c=biws,r=x", b"c=biws,r=x,p=", b"c=*,r=x,p=YQ==", b"c=biws,r=x,p=Y"):
             run = scram()

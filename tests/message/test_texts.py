@@ -169,7 +169,9 @@ class BaseSubjectTests(SynchronousTestCase):
 
     def test_answers(self) -> None:
         """What is taken away makes a reply or forward, unless it is a list's blob or space."""
-        for subject in ("Re: x", "FW: x", "fwd: x", "x (fwd)", "[l] Re: x", "[fwd: x]", "re[2]: x", "Re:", "[fwd: Re: x]"):
+        for subject in (
+            "Re: x", "FW: x", "fwd: x", "x (fwd)", "[l] Re: x", "[fwd: x]", "re[2]: x", "Re:", "[fwd: Re: x]",
+        ):
             self.assertTrue(split_subject(subject)[1], subject)
         for subject in ("x", "", " [l] x ", "[l]", "rex", "reply: x", "(fwd", "[fwd: x", "fwd", "x)"):
             self.assertFalse(split_subject(subject)[1], subject)

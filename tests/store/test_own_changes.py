@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -80,7 +81,7 @@ class OwnChangesTests(SynchronousTestCase):
     def test_changing_all_the_time(self) -> None:
         """A time that is as young as a tick of the clock is not trusted."""
         self.patch(own_changes, "_TICK_NS", 1 << 62)
-        self.patch(own_changes.time, "sleep", lambda _seconds: None)
+        self.patch(time, "sleep", lambda _seconds: None)
         os.utime(self.path)
         own_changes.begin(self.here)
         self.assertTrue(own_changes.unknown(self.here))

@@ -108,9 +108,9 @@ class SwitchTests(SynchronousTestCase):
         assert found is not None
         self.assertEqual(found.disabled_capabilities, ("IDLE", "MOVE"))
         now(store.users.set_disabled_capabilities(ALICE, []))
-        found = now(store.users.credentials(ALICE))
-        assert found is not None
-        self.assertEqual(found.user.disabled_capabilities, ())
+        credentials = now(store.users.credentials(ALICE))
+        assert credentials is not None
+        self.assertEqual(credentials.user.disabled_capabilities, ())
 
 
 class MigrationTests(SynchronousTestCase):
