@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -90,6 +91,18 @@ class FaultCase(unittest.TestCase):
     def resident(self) -> int:
         """Octets of memory that the server has."""
         return resident(self.server.pid)
+
+
+def quiet(pid: int, patience: float = 60.0) -> None:
+    """Wait until a server has done what it does behind the answers: the full-text index of what has just come."""
+    deadline = time.monotonic() + patience
+    used, idle_since = -1, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - idle_since < 1.5:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now_used = int(fields[11]) + int(fields[12])
+        if now_used > used + 2:
+            used, idle_since = now_used, time.monotonic()
+        time.sleep(0.1)
 
 
 def address(server: RunningServer, user: str) -> str:

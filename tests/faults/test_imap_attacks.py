@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.faults.canary import Canary
-from tests.faults.case import LONG, PLAIN, FaultCase
+from tests.faults.case import LONG, PLAIN, FaultCase, quiet
 from tests.faults.ledger import message, token
 from tests.faults.wire import Gone, Imap, Response
 
@@ -230,6 +230,7 @@ class DeafClientTests(FaultCase):
             self.assertTrue(filler.append("INBOX", text).ok)
         self.assertTrue(filler.must("FETCH 1 BODY.PEEK[]").ok)
         deaf: list[Imap] = []
+        quiet(self.server.pid)
         before = self.resident()
         with Canary(self.imap("bob", "INBOX")) as waits:
             for _ in range(4):
