@@ -35,7 +35,7 @@ STEP_MESSAGES = 16
 STEP_OCTETS = 256 * 1024
 # Mail comes in bursts: first it is taken in, then indexed, but not later than so many seconds
 QUIET = 0.5
-LATEST = 10.0
+LATEST = 60.0
 # Removed messages are looked for, and other processes' doings, no more often than this
 SWEEP = 60.0
 _MARGIN = 64 * 1024 * 1024
