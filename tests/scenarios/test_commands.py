@@ -292,7 +292,7 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual(self.server.stop(), 0)
 
     def test_start_to_first_greeting(self) -> None:
-        """A server has greeted before it has used 1.5 seconds of a processor, whatever else the machine does.
+        """A server has greeted before it has used two seconds of a processor, whatever else the machine does.
 
         On an idle one it greets in less than one (benchmarks are in docs/benchmarks.rst).
         """
@@ -301,7 +301,7 @@ class LifeTests(SynchronousTestCase):
         with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"]):
             took, worked = time.monotonic() - begin, processor_seconds(self.server.pid)
         print(f"greeted after {took:.2f} s, {worked:.2f} s of them on a processor")  # pytest -s shows it
-        self.assertLess(worked, 1.5)
+        self.assertLess(worked, 2.0)
 
     def test_what_a_start_loads(self) -> None:
         """What takes long to load, and serving does not need, is left alone."""

@@ -41,7 +41,9 @@ _TEMPLATES: dict[str, tuple[Path, dict[str, str]]] = {}
 
 def environment() -> dict[str, str]:
     """The environment of a command: our package can be imported, and nothing configures it from outside."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("QUANTUMMAIL_")}
+    # an installed server does not compile its modules at each start
+    clean = {name: value for name, value in os.environ.items()
+             if not name.startswith("QUANTUMMAIL_") and name != "PYTHONDONTWRITEBYTECODE"}
     return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
