@@ -173,7 +173,8 @@ class LongTests(FaultCase):
         other.say("MAIL FROM:<a@example.net>", f"RCPT TO:<{address}>", )
         other.send(b"BDAT 5\r\nabcd\n")
         other.reply()
-        self.assertIn(other.say("STARTTLS")[0], (220, 503))
+        # the bare LF has ended the connection, or the handshake begins anew, or it is out of order
+        self.assertIn(other.say("STARTTLS")[0], (220, 421, 503))
         self.assertEqual(len(self.bodies()), 2)
 
     def test_too_much(self) -> None:

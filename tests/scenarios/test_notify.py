@@ -12,6 +12,9 @@ from tests.scenarios.case import Scenario, simple_message
 class Notify(Scenario):
     """A client that listens, without IDLE, and others that do things."""
 
+    # UIDs begin with 1
+    own_server = True
+
     def listening(self, arguments: str) -> imaplib.IMAP4:
         """A client that has said what it wants to hear."""
         client = self.imap()
