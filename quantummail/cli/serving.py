@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(config: Config) -> int:
     """Run the server until it is stopped. Returns the exit code."""
-    # The reactor is installed here, for a server, and not when commands are parsed (design.md: in cli alone)
+    # What is loaded during the start stays: to collect it again and again only takes time (service/server.py goes on)
+    gc.disable()
+    # The reactor is installed here, for a server, and not when commands are parsed
     from twisted.internet import reactor
 
     observer = logs.observer(config.server.log, config.server.log_level)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # A thread that computes gives way to the reactor after this, not after 5 ms: see docs/benchmarks.rst
 _SWITCH_INTERVAL = 0.0005
+# Seconds after the start
+_SETTLED = 2.0
 
 
 class QuantumMailService(MultiService):
@@ -144,14 +146,13 @@ class QuantumMailService(MultiService):
             self._parts = Parts(self.config, self.reactor, self._tls, self._login_tls)
             await self._parts.start()
             self._listen(self._parts)
-            # what is loaded now stays: not to look at it again saves each collection 50 ms, in which nobody is served
-            gc.collect()
-            gc.freeze()
         except Exception:  # noqa: BLE001  # the edge of the start: without it nobody would stop the reactor
             self.log.failure("the server could not be started")
             self.exit_code = EX_TEMPFAIL
             self.reactor.callWhenRunning(self.reactor.stop)
             return
+        # not before the first client is greeted
+        self.reactor.callLater(_SETTLED, _keep_what_is_loaded)
         self.log.info("{hostname} is ready", hostname=self.config.server.hostname)
         self._notifier.ready("serving")
         if self._notifier.watchdog:
@@ -226,6 +227,13 @@ class QuantumMailService(MultiService):
                 with contextlib.suppress(OSError):
                     Path(listener.endpoint.path).unlink()
         self._lock.release()
+
+
+def _keep_what_is_loaded() -> None:
+    """What is loaded now stays: not to look at it again saves each collection 50 ms, in which nobody is served."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _raise_file_limit() -> None:
