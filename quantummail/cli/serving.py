@@ -21,6 +21,9 @@ from quantummail.config import Config, ConfigError, config_path, load
 if TYPE_CHECKING:
     from quantummail.service import QuantumMailService, StartRefused
 
+# What systemd says, before twisted.internet.endpoints is imported: that takes LISTEN_PID and LISTEN_FDS for itself
+_ENVIRON = dict(os.environ)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The program ``quantummail``: run a command. Ends by SystemExit, except when there was none to run."""
@@ -112,7 +115,7 @@ def _service(config: Config, reactor: Any) -> QuantumMailService:
     # Loads everything: commands do without
     from quantummail.service import QuantumMailService
 
-    return QuantumMailService(config, reactor)
+    return QuantumMailService(config, reactor, _ENVIRON)
 
 
 def _refusal() -> type[StartRefused]:
