@@ -6,6 +6,7 @@ import getopt
 import inspect
 import json
 import sys
+import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -210,6 +211,11 @@ def say_fields(fields: Mapping[str, object]) -> None:
     width = max(map(len, fields)) + 1
     for name, value in fields.items():
         say(f"{name + ':':<{width}} {value}")
+
+
+def moment(seconds: int) -> str:
+    """A time for a reader, who is where this machine is."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:

@@ -13,6 +13,7 @@ from quantummail.cli.command import (
     Command,
     CommandFailed,
     Group,
+    moment,
     say_fields,
     say_json,
     say_table,
@@ -106,7 +107,7 @@ class QueueShow(Command):
             return EX_OK
         message = found[0][0].message
         say_fields({
-            "id": message.id, "from": message.sender or "<>", "came": _moment(message.created), "by": message.source,
+            "id": message.id, "from": message.sender or "<>", "came": moment(message.created), "by": message.source,
             "account": message.lane, "octets": message.size, "Message-ID": message.header_id,
         })
         for entry, history in found:
@@ -116,7 +117,7 @@ class QueueShow(Command):
                 where = f"{one.host} [{one.address}]" if one.host else "here"
                 tls = f" over {one.tls}" if one.tls else ""
                 doubt = "; it may have arrived" if one.maybe_sent else ""
-                say(f"  {_moment(one.at)}  {where}{tls}, {one.step or 'nothing asked'}: "
+                say(f"  {moment(one.at)}  {where}{tls}, {one.step or 'nothing asked'}: "
                     f"{one.code} {one.status} {one.answer}{doubt}")
         return EX_OK
 
@@ -134,19 +135,19 @@ class _Changing(_Selecting):
     synopsis = "[ID] [filters | --all]"
     may_take = "message"
     done = ""
-
-    def state(self) -> State:
-        """What they become."""
-        raise NotImplementedError  # pragma: no cover
+    state = ""
+    """What they become."""
 
     def run(self) -> int:
         """Change them."""
+        from quantummail.store.outgoing_records import State  # with the store, which other commands do not need
+
         if self["message"]:
             self["id"] = self["message"]
         if not self.selects and not self["all"]:
             raise CommandFailed(EX_DATAERR, "which ones? Give an id, a filter, or --all")
         count = with_store(
-            self.configuration(), lambda store: store.outgoing.change(self.selection(), self.state()))
+            self.configuration(), lambda store: store.outgoing.change(self.selection(), State(self.state)))
         if not count:
             raise CommandFailed(EX_NOUSER, "nothing that waits fits that; what is just being tried cannot be changed")
         say(f"{count} recipient{'s' if count > 1 else ''} {self.done}")
@@ -157,36 +158,21 @@ class QueueRetry(_Changing):
     """Try at once, also where nobody answered lately; what is held is released."""
 
     done = "will be tried at once"
-
-    def state(self) -> State:
-        """Due."""
-        from quantummail.store.outgoing_records import State
-
-        return State.DUE
+    state = "due"
 
 
 class QueueHold(_Changing):
     """Stop trying until it is released."""
 
     done = "held"
-
-    def state(self) -> State:
-        """Held."""
-        from quantummail.store.outgoing_records import State
-
-        return State.HELD
+    state = "held"
 
 
 class QueueDelete(_Changing):
     """Give up without telling the sender."""
 
     done = "deleted"
-
-    def state(self) -> State:
-        """Deleted."""
-        from quantummail.store.outgoing_records import State
-
-        return State.DELETED
+    state = "deleted"
 
 
 class QueueFlush(Command):
@@ -291,7 +277,3 @@ def _span(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(0, int(seconds))}s"
-
-
-def _moment(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

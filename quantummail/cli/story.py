@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quantummail.cli.command import moment
 from quantummail.delivery.route import LOCAL, Rule
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Teller:
         # what was noted in the same second stays in its order
         for at, lines in sorted(told, key=lambda one: one[0]):
             for number, line in enumerate(lines):
-                yield f"  {_moment(at) if not number else '':19}  {line}"
+                yield f"  {moment(at) if not number else '':19}  {line}"
         for line in self._now_lines(tale):
             yield f"  {'now':19}  {line}"
 
@@ -262,7 +262,3 @@ def _leads(rule: Rule, destination: str, sender: str, recipient: str) -> bool:
     name = rule.route.name if rule.route is not None else None
     return (name or recipient.rpartition("@")[2].lower()) == destination and rule.applies(
         sender.lower(), recipient.lower())
-
-
-def _moment(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

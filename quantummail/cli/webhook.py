@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from quantummail.cli.command import (
     Command,
     CommandFailed,
     Group,
+    moment,
     say_json,
     say_table,
     with_store,
@@ -137,9 +137,9 @@ class WebhookHistory(Command):
             say_json([_as_json(one) for one in found])
             return EX_OK
         for one in found:
-            say(f"{_moment(one.created)}  {one.event_id}  webhook {one.webhook_id}  {one.type}: {one.state}")
+            say(f"{moment(one.created)}  {one.event_id}  webhook {one.webhook_id}  {one.type}: {one.state}")
             for attempt in one.attempts:
-                say(f"  {_moment(attempt.at)}  {attempt.code or 'no answer'} {attempt.answer} "
+                say(f"  {moment(attempt.at)}  {attempt.code or 'no answer'} {attempt.answer} "
                     f"({attempt.milliseconds} ms)".rstrip())
         return EX_OK
 
@@ -168,7 +168,3 @@ def _as_json(one: ToldEvent) -> dict[str, object]:
         "attempts": [{"at": attempt.at, "milliseconds": attempt.milliseconds, "code": attempt.code,
                       "answer": attempt.answer} for attempt in one.attempts],
     }
-
-
-def _moment(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import idna
-
 from quantummail.message.address import Address
 from quantummail.smtp.client_session import Login
+from quantummail.store.names import lookup_domain
 from quantummail.tls.outbound import Mode
 
 LOCAL = "local"
@@ -185,6 +184,6 @@ def domain_name(recipient: Address) -> str:
     """The domain of an address in the one form that destinations have: lower case, A-labels."""
     domain = recipient.domain.lower()
     try:
-        return domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
-    except idna.IDNAError:
+        return lookup_domain(domain)
+    except ValueError:
         return domain

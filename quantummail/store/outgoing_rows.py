@@ -268,13 +268,6 @@ def redirect_txn(
             .values(destination=destination, state=State.DUE.value, due=now, leased_by="", leased_until=0))
 
 
-def next_due_txn(connection: Connection) -> int | None:
-    """When the next recipient is due, if any waits."""
-    found = outgoing_recipients.c
-    due: int | None = connection.execute(select(func.min(found.due)).where(found.state == State.DUE.value)).scalar()
-    return due
-
-
 def purge_txn(transaction: Transaction, before: int, limit: int) -> int:
     """Forget messages that were finished before a time, with their history; how many."""
     ids = transaction.connection.execute(
